@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a declared NAT to nftables objects, to text, to the kernel.
+ *
+ *     struct nat_router --ruleset_build--> struct ruleset --ruleset_print--> text
+ *                                                         --ruleset_apply--> kernel
+ *
+ * Building and printing touch nothing; applying is one nf_tables transaction.
+ */
+#ifndef NATSIM_NFT_RULES_RULESET_H
+#define NATSIM_NFT_RULES_RULESET_H
+
+#include <stdio.h>
+
+#include "base/addr.h"
+#include "base/diag.h"
+#include "nft-rules/nat.h"
+
+struct mnl_socket;
+
+/* One router as its NAT sees it. All pointers are borrowed until ruleset_build() returns. */
+struct nat_router {
+	const struct nat *nat;
+	const char *outside;   /* name of the interface towards the internet */
+	struct addr external;  /* its address: what the world sees (IPv4; unset is an error unless NAT_FIREWALL) */
+};
+
+struct ruleset;
+
+/* Returns 0 and a ruleset the caller frees, or -errno with the reason in @d. */
+int ruleset_build(const struct nat_router *router, struct ruleset **ret, struct diag *d);
+void ruleset_free(struct ruleset *ruleset);
+DEFINE_CLEANUP(struct ruleset *, ruleset_free)
+
+/* Write the commented nft text: tables, sets, chains, rules in evaluation order. Returns 0 or -errno. */
+int ruleset_print(const struct ruleset *ruleset, FILE *out);
+
+/*
+ * Install the ruleset through @socket, a bound NETLINK_NETFILTER socket that was
+ * opened in the router's namespace: one transaction, all or nothing.
+ *
+ * Returns 0 or -errno; @d then names the object the kernel refused and why.
+ */
+int ruleset_apply(const struct ruleset *ruleset, struct mnl_socket *socket, struct diag *d);
+
+#endif
