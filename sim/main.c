@@ -56,6 +56,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "natsim: error: there is no verb \"%s\"; \"natsim --help\" lists them\n", argv[1]);
+	fprintf(stderr, "natsim: error: there is no verb \"%s\"; \"natsim --help\" lists them\n",
+		argv[1]);
 	return STATUS_USAGE;
 }

@@ -34,9 +34,11 @@ struct endpoint {
 #define PREFIX_TEXT_MAX (ADDR_TEXT_MAX + 4)
 #define ENDPOINT_TEXT_MAX (ADDR_TEXT_MAX + 8)
 
-/* Parse a whole string; false, and *ret untouched, when it is anything else ("1.2.3", "1.2.3.4 "). */
+/* Parse a whole string; false, and *ret untouched, when it is anything else ("1.2.3", "1.2.3.4 ").
+ */
 bool addr_parse(const char *text, struct addr *ret);
-bool prefix_parse(const char *text, struct prefix *ret); /* "192.168.1.0/24": the length is required */
+bool prefix_parse(const char *text,
+		  struct prefix *ret); /* "192.168.1.0/24": the length is required */
 bool endpoint_parse(const char *text, struct endpoint *ret); /* "1.2.3.4:7777", "[::1]:7777" */
 
 /* Write the text into @text and return @text; "-" for a value without a family. */

@@ -13,20 +13,20 @@
 #define CLEANUP(function) __attribute__((cleanup(function)))
 
 /* Take the value out of @variable, leaving @empty behind so that its cleanup finds nothing. */
-#define STEAL_AS(variable, empty)                                                                  \
-	({                                                                                         \
-		__typeof__(variable) stolen_ = (variable);                                         \
-		(variable) = (empty);                                                              \
-		stolen_;                                                                           \
+#define STEAL_AS(variable, empty)                          \
+	({                                                 \
+		__typeof__(variable) stolen_ = (variable); \
+		(variable) = (empty);                      \
+		stolen_;                                   \
 	})
 #define STEAL(pointer) STEAL_AS(pointer, NULL)
 #define STEAL_FD(fd) STEAL_AS(fd, -1)
 
 /* Define NAME_cleanup(), to be used with CLEANUP(), for a destructor that takes a pointer. */
-#define DEFINE_CLEANUP(type, destructor)                                                           \
-	static inline void destructor##_cleanup(type *pointer)                                     \
-	{                                                                                          \
-		destructor(*pointer);                                                              \
+#define DEFINE_CLEANUP(type, destructor)                       \
+	static inline void destructor##_cleanup(type *pointer) \
+	{                                                      \
+		destructor(*pointer);                          \
 	}
 
 static inline void free_cleanup(void *pointer)

@@ -27,7 +27,7 @@ enum diag_severity { DIAG_ERROR, DIAG_WARNING };
 
 /* A place in a text file. Lines and columns count from 1; line 0 means "no place". */
 struct diag_place {
-	const char *file;   /* borrowed for the call only */
+	const char *file; /* borrowed for the call only */
 	unsigned int line;
 	unsigned int column; /* in characters */
 	unsigned int width;  /* how many characters the caret underlines; 0 counts as 1 */
@@ -51,7 +51,8 @@ struct diag {
 void diag_clear(struct diag *d); /* frees the entries and makes @d empty again */
 #define AUTO_DIAG CLEANUP(diag_clear)
 
-/* Add an error that has no place. Returns -@error, so that "return diag_error(d, EINVAL, ...)" works. */
+/* Add an error that has no place. Returns -@error, so that "return diag_error(d, EINVAL, ...)"
+ * works. */
 int diag_error(struct diag *d, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
