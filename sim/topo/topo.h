@@ -93,8 +93,8 @@ struct expectation {
 	struct place place;
 };
 
-/* One `--NAME VALUE` of an agent; a boolean true is `--NAME` alone. */
-struct option {
+/* One `--NAME VALUE` of an agent; a boolean true is `--NAME` alone. (Not "option": getopt has that name.) */
+struct program_option {
 	char *name;
 	char *value; /* NULL for a flag */
 };
@@ -102,7 +102,7 @@ struct option {
 struct program {
 	size_t node;
 	const struct agent *agent; /* NULL for a command */
-	struct option *options;    /* of an agent, as the file gives them */
+	struct program_option *options; /* of an agent, as the file gives them */
 	size_t option_count;
 	char **argv; /* of a command: NULL-terminated, at least one element */
 	char *name;  /* `as:`, by which stop and wait find it; default "NODE/AGENT" or "NODE/argv[0]'s last part" */
