@@ -18,7 +18,7 @@ cmake --preset release -DNATSIM_WERROR=ON -DNATSIM_TESTS=ON >/dev/null
 cmake --build --preset release --target all tests -- --quiet
 
 say "man page"
-mandoc -T lint -W warning sim/natsim.1
+mandoc -T lint -W warning sim/*.[15]
 
 say "tests"
 ctest --test-dir build --output-on-failure
