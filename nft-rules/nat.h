@@ -67,4 +67,23 @@ const char *nat_protocol_name(enum nat_protocol protocol);
 bool nat_dependence_parse(const char *word, enum nat_dependence *ret);
 bool nat_ports_parse(const char *word, enum nat_ports *ret);
 
+/* One setting of the router's namespace, as netns_sysctl() takes it. */
+struct nat_sysctl {
+	const char *key; /* under /proc/sys, with slashes; static */
+	char value[12];
+};
+
+#define NAT_SYSCTLS_MAX 16
+
+/*
+ * The settings that keep conntrack's own timers in step with the declared
+ * lifetimes: a flow is forgotten no later than the mapping it uses, and for the
+ * kinds without mappings of our own they are the lifetime. Pure.
+ *
+ * Writes only what differs from the kernel's defaults and returns how many.
+ * They must be set before the first packet; their order does not matter. Missing
+ * keys (a kernel without conntrack) are errors: the rules would not work either.
+ */
+size_t nat_sysctls(const struct nat *nat, struct nat_sysctl ret[NAT_SYSCTLS_MAX]);
+
 #endif
