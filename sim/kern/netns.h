@@ -14,7 +14,8 @@ struct nl_sock;
 struct netns {
 	int fd;                       /* of the namespace itself */
 	struct nl_sock *route;        /* NETLINK_ROUTE socket that lives in it */
-	struct mnl_socket *netfilter; /* NETLINK_NETFILTER socket that lives in it, NULL until netns_netfilter() */
+	struct mnl_socket *netfilter; /* NETLINK_NETFILTER socket that lives in it, NULL until
+					 netns_netfilter() */
 };
 
 /*
@@ -28,10 +29,12 @@ DEFINE_CLEANUP(struct netns *, netns_free)
 /* Its NETLINK_NETFILTER socket, opened at the first call and owned by @netns. */
 int netns_netfilter(struct netns *netns, struct mnl_socket **ret, struct diag *d);
 
-/* A socket that lives in @netns (close-on-exec), the caller staying where it is. Descriptor or -errno. */
+/* A socket that lives in @netns (close-on-exec), the caller staying where it is. Descriptor or
+ * -errno. */
 int netns_socket(const struct netns *netns, int domain, int type, int protocol);
 
-/* Write @value to /proc/sys/@key as seen in @netns. Returns 0 or -errno (-ENOENT: this kernel has no such key). */
+/* Write @value to /proc/sys/@key as seen in @netns. Returns 0 or -errno (-ENOENT: this kernel has
+ * no such key). */
 int netns_sysctl(const struct netns *netns, const char *key, const char *value);
 
 #endif
