@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* stun-server: four sockets around stun/server.c. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "agents/cli/json.h"
+#include "agents/cli/options.h"
+#include "agents/net/clock.h"
+#include "agents/net/resolve.h"
+#include "agents/net/udp.h"
+#include "agents/net/wait.h"
+#include "agents/stun/server.h"
+#include "base/cleanup.h"
+#include "base/diag.h"
+
+enum { SOCKETS = 4, DATAGRAM_MAX = STUN_MESSAGE_MAX };
+
+struct listener {
+	struct stun_server core;
+	int fds[SOCKETS]; /* [ip * 2 + port], -1 for none */
+	uint8_t *request, *reply; /* DATAGRAM_MAX bytes each */
+	uint64_t requests, replies;
+	bool verbose;
+};
+
+static void listener_clear(struct listener *listener)
+{
+	size_t i;
+
+	for (i = 0; i < SOCKETS; i++)
+		fd_cleanup(&listener->fds[i]);
+	free(listener->request);
+	free(listener->reply);
+}
+
+static int listen_on(struct listener *listener, unsigned int ip, const struct addr *addr,
+		     const uint16_t ports[2], struct diag *d)
+{
+	unsigned int port;
+
+	for (port = 0; port < 2; port++) {
+		struct endpoint local = {.addr = *addr, .port = ports[port]};
+		int off = 0;
+		int fd = udp_open(&local, &listener->core.endpoints[ip][port], d);
+
+		if (fd < 0)
+			return fd;
+		listener->fds[ip * 2 + port] = fd;
+		/* PADDING is meant to be fragmented, so "do not fragment" must stay off (RFC 5780 7.6). */
+		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &off, sizeof(off));
+	}
+	return 0;
+}
+
+static void tell(const struct listener *listener, const struct endpoint *from,
+		 const struct stun_reply *reply)
+{
+	const struct endpoint *by = &listener->core.endpoints[reply->by.ip][reply->by.port];
+	char client[ENDPOINT_TEXT_MAX], source[ENDPOINT_TEXT_MAX];
+
+	if (reply->length > 0)
+		fprintf(stderr, "%s: answered from %s\n", endpoint_format(from, client),
+			endpoint_format(by, source));
+	else
+		fprintf(stderr, "%s: not a Binding request, ignored\n",
+			endpoint_format(from, client));
+}
+
+/* Empty one socket, but not for ever: the others and a signal want their turn. */
+static void serve(struct listener *listener, struct stun_socket at)
+{
+	int fd = listener->fds[at.ip * 2 + at.port];
+	int turns = 64;
+
+	while (turns-- > 0) {
+		struct endpoint from;
+		struct stun_reply reply;
+		ssize_t n = udp_receive(fd, listener->request, DATAGRAM_MAX, &from);
+
+		if (n < 0)
+			return;
+		listener->requests++;
+		reply = stun_server_answer(&listener->core, at, &from, listener->request, (size_t)n,
+					   listener->reply, DATAGRAM_MAX);
+		if (listener->verbose)
+			tell(listener, &from, &reply);
+		if (reply.length > 0 &&
+		    udp_send(listener->fds[reply.by.ip * 2 + reply.by.port], &reply.to,
+			     listener->reply, reply.length) == 0)
+			listener->replies++;
+	}
+}
+
+static int announce(const struct listener *listener)
+{
+	struct json json;
+
+	json_begin(&json, "ready");
+	json_endpoint(&json, "primary", &listener->core.endpoints[0][0]);
+	if (listener->core.alternate)
+		json_endpoint(&json, "alternate", &listener->core.endpoints[1][1]);
+	return json_write(&json, stdout);
+}
+
+static int run(struct listener *listener, int signals)
+{
+	bool ready[SOCKETS];
+	struct json json;
+	unsigned int i;
+	int r = announce(listener);
+
+	while (r >= 0 && r != WAIT_STOP) {
+		r = wait_for(signals, listener->fds, SOCKETS, WAIT_FOREVER, ready);
+		for (i = 0; r == WAIT_READY && i < SOCKETS; i++) {
+			if (ready[i])
+				serve(listener, (struct stun_socket){.ip = i / 2, .port = i % 2});
+		}
+	}
+	if (r < 0)
+		return r;
+	json_begin(&json, "end");
+	json_integer(&json, "requests", listener->requests);
+	json_integer(&json, "replies", listener->replies);
+	return json_write(&json, stdout);
+}
+
+static int set_up(struct listener *listener, const char *primary, const char *alternate,
+		  uint16_t port, uint16_t alternate_port, struct diag *d)
+{
+	uint16_t ports[2] = {port, alternate_port};
+	struct addr addr;
+	int r;
+
+	if (port == alternate_port && port != 0)
+		return diag_error(d, EINVAL, "--port and --alternate-port must differ");
+	listener->request = malloc(DATAGRAM_MAX);
+	listener->reply = malloc(DATAGRAM_MAX);
+	if (!listener->request || !listener->reply)
+		return diag_error(d, ENOMEM, "out of memory");
+	r = resolve_address(primary, &addr, d);
+	if (r >= 0)
+		r = listen_on(listener, 0, &addr, ports, d);
+	if (r < 0 || !alternate)
+		return r;
+	/* Both addresses use the same two ports, whatever the kernel chose for 0. */
+	ports[0] = listener->core.endpoints[0][0].port;
+	ports[1] = listener->core.endpoints[0][1].port;
+	r = resolve_address(alternate, &addr, d);
+	if (r < 0)
+		return r;
+	if (addr_equal(&addr, &listener->core.endpoints[0][0].addr))
+		return diag_error(d, EINVAL, "--primary and --alternate must differ");
+	if (addr.family != listener->core.endpoints[0][0].addr.family)
+		return diag_error(d, EINVAL, "--primary and --alternate must both be IPv4 or IPv6");
+	listener->core.alternate = true;
+	return listen_on(listener, 1, &addr, ports, d);
+}
+
+int main(int argc, char *argv[])
+{
+	struct listener listener CLEANUP(listener_clear) = {
+		.fds = {-1, -1, -1, -1}, .core.software = "natsim"};
+	const char *primary = NULL, *alternate = NULL;
+	uint64_t port = 3478, alternate_port = 3479;
+	const struct cli_option options[] = {
+		{0, "primary", "ADDR", "address to listen on", CLI_TEXT, &primary, 0, true},
+		{0, "alternate", "ADDR", "second address, for CHANGE-REQUEST", CLI_TEXT, &alternate,
+		 0, false},
+		{0, "port", "PORT", "primary port (3478)", CLI_NUMBER, &port, UINT16_MAX, false},
+		{0, "alternate-port", "PORT", "second port (3479)", CLI_NUMBER, &alternate_port,
+		 UINT16_MAX, false},
+		{'v', "verbose", NULL, "say on stderr who was answered", CLI_FLAG,
+		 &listener.verbose, 0, false},
+		{0},
+	};
+	const struct cli cli = {
+		.program = "stun-server",
+		.summary = "Answer STUN Binding requests of RFC 3489, 5780 and 8489 clients.",
+		.options = options,
+	};
+	struct diag diag AUTO_DIAG = {0};
+	AUTO_CLOSE int signals = -1;
+	int r = cli_parse(&cli, argc, argv, stdout, &diag);
+
+	if (r == CLI_DONE)
+		return 0;
+	if (r >= 0)
+		r = signals = wait_signals(&diag);
+	if (r >= 0)
+		r = set_up(&listener, primary, alternate, (uint16_t)port, (uint16_t)alternate_port,
+			   &diag);
+	if (r < 0) {
+		diag_print(&diag, stderr, false);
+		return 2;
+	}
+	return run(&listener, signals) < 0 ? 1 : 0;
+}
