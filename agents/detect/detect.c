@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How this works
+ *
+ * The server speaks from four endpoints, A1:P1 (the one we were given), A1:P2,
+ * A2:P1 and A2:P2. Test I asks A1:P1 and learns our mapped endpoint, the round trip
+ * and, from OTHER-ADDRESS, A2:P2. Then everything else runs at once, because each
+ * test has a socket, hence a mapping, of its own:
+ *
+ *     mapping socket   -> A2:P1, A2:P2, A1:P2       which mapped endpoint do they see?
+ *     change-both      -> A1:P1 "answer from A2:P2" does it come in?
+ *     change-port      -> A1:P1 "answer from A1:P2" does it come in?
+ *
+ * Questions that must be answered are simply repeated until they are. The two last
+ * may rightly meet silence, and silence has many causes: the filter, a lost packet,
+ * a slow path, a dead server. The obvious design waits some seconds and assumes the
+ * filter; it is slow where the path is fast and wrong where the path is bad. Instead
+ * a silence is proven, in rounds:
+ *
+ *     -- request (change both) --> A1:P1 ==> A2:P2 - - answer - - > X filter?
+ *     -- control (change nothing) -> A1:P1 ------- answer ----------> us
+ *
+ * The control follows the request on the same path, so its answer shows that the
+ * path, the mapping and the server lived right behind the request; when it is here
+ * and the request's answer is not, that answer was lost or filtered. After enough
+ * such rounds (silence_needed(): more where losses are seen), and the time by which an answer
+ * from the other address may lag behind, it was filtered. That this other address
+ * speaks at all is shown by the mapping tests: A2:P2 and A1:P2 must have answered
+ * there. Without these proofs the verdict is "unknown", with the reason.
+ *
+ * In a lab this takes about ten milliseconds, over 300 ms of round trip with losses
+ * a few seconds, and is right in both.
+ *
+ * The price: RFC 5780 section 5 wants at most ten new transactions a second, so rounds
+ * repeat one transaction (same id) instead of making new ones; a detection makes eight.
+ */
+#include "agents/detect/detect.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agents/net/clock.h"
+
+enum { REFUSALS_MAX = 3 }; /* ICMP errors from routers that end Test I */
+
+/* Nothing faster than this is taken for a loss: a busy machine pauses programs that long. */
+#define RTO_MIN (20 * MSEC)
+
+static void __attribute__((format(printf, 2, 3)))
+say(const struct detect *detect, const char *format, ...)
+{
+	char line[240];
+	va_list arguments;
+
+	if (!detect->config.say)
+		return;
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	detect->config.say(detect->config.say_context, line);
+}
+
+static void __attribute__((format(printf, 2, 3)))
+give_reason(struct detect *detect, const char *format, ...)
+{
+	va_list arguments;
+
+	if (detect->reason[0] != '\0')
+		return;
+	va_start(arguments, format);
+	vsnprintf(detect->reason, sizeof(detect->reason), format, arguments);
+	va_end(arguments);
+	say(detect, "%s", detect->reason);
+}
+
+static const char *probe_name(enum detect_probe probe)
+{
+	static const char *const names[PROBE_COUNT] = {
+		[PROBE_PRIMARY] = "test I (the server)",
+		[PROBE_ADDRESS] = "mapping test II (other address, same port)",
+		[PROBE_BOTH] = "mapping test III (other address, other port)",
+		[PROBE_PORT] = "voice check (same address, other port)",
+		[PROBE_CHANGE_BOTH] = "filtering test II (answer from other address and port)",
+		[PROBE_CONTROL_BOTH] = "control of filtering test II",
+		[PROBE_CHANGE_PORT] = "filtering test III (answer from other port)",
+		[PROBE_CONTROL_PORT] = "control of filtering test III",
+	};
+
+	return names[probe];
+}
+
+static enum detect_socket socket_of(enum detect_probe probe)
+{
+	switch (probe) {
+	case PROBE_CHANGE_BOTH:
+	case PROBE_CONTROL_BOTH:
+		return SOCKET_CHANGE_BOTH;
+	case PROBE_CHANGE_PORT:
+	case PROBE_CONTROL_PORT:
+		return SOCKET_CHANGE_PORT;
+	default:
+		return SOCKET_MAPPING;
+	}
+}
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
+/* RFC 6298 section 2, for `rto`; the server's other address may be farther, hence `slack`. */
+static struct silence_path path_of(const struct detect *detect, uint64_t now)
+{
+	struct silence_path path = {
+		.rto = clamp(detect->srtt + 4 * detect->rttvar, RTO_MIN, SEC),
+		.pace = clamp(detect->srtt / 8, MSEC, 25 * MSEC),
+	};
+	unsigned int trials = 0, lost = 0;
+
+	path.slack = clamp(detect->slowest - detect->srtt + 2 * detect->rttvar, 5 * MSEC, SEC);
+	silence_losses(&detect->change_both, path.rto, now, &trials, &lost);
+	silence_losses(&detect->change_port, path.rto, now, &trials, &lost);
+	path.needed = silence_needed(trials, lost);
+	return path;
+}
+
+/*
+ * A sample counts from the first sending of a request, so on a lossy path it is too
+ * long rather than too short: the error that makes us wait, not misjudge.
+ */
+static void measure(struct detect *detect, uint64_t sample)
+{
+	uint64_t off = sample > detect->srtt ? sample - detect->srtt : detect->srtt - sample;
+
+	if (detect->srtt == 0) {
+		detect->srtt = sample;
+		detect->rttvar = sample / 2;
+	} else {
+		detect->rttvar = (3 * detect->rttvar + off) / 4;
+		detect->srtt = (7 * detect->srtt + sample) / 8;
+	}
+	if (sample > detect->slowest)
+		detect->slowest = sample;
+	if (detect->slowest < detect->srtt)
+		detect->slowest = detect->srtt;
+}
+
+static void new_id(struct detect *detect, struct probe *probe)
+{
+	uint8_t random[STUN_ID_SIZE - 4];
+
+	random_fill(&detect->config.random, random, sizeof(random));
+	stun_make_id(random, probe->id);
+}
+
+static void ask(struct detect *detect, enum detect_probe which, const struct endpoint *to,
+		uint64_t first, uint64_t now)
+{
+	struct probe *probe = &detect->probes[which];
+	struct transaction_timing timing = {
+		.first = first, .longest = 400 * MSEC, .limit = detect->config.timeout};
+
+	*probe = (struct probe){.running = true, .to = *to};
+	new_id(detect, probe);
+	transaction_start(&probe->transaction, &timing, now);
+}
+
+static void ask_in_rounds(struct detect *detect, enum detect_probe which, struct silence *silence,
+			  uint64_t now)
+{
+	struct probe *request = &detect->probes[which];
+	struct probe *control = &detect->probes[which + 1];
+
+	*request = (struct probe){.to = detect->config.server};
+	*control = (struct probe){.to = detect->config.server};
+	new_id(detect, request);
+	new_id(detect, control);
+	silence_start(silence, now);
+}
+
+void detect_start(struct detect *detect, const struct detect_config *config, uint64_t now)
+{
+	*detect = (struct detect){.config = *config, .started = now, .queued = PROBE_COUNT};
+	/* RFC 3489 section 9.3 starts at 100 ms and doubles; nothing is known of the path yet. */
+	ask(detect, PROBE_PRIMARY, &config->server, 100 * MSEC, now);
+}
+
+/* Test I has been answered: everything else may start, if the server can serve it. */
+static void start_the_rest(struct detect *detect, uint64_t now)
+{
+	struct endpoint to = detect->other;
+	uint64_t first = clamp(detect->srtt + 4 * detect->rttvar, RTO_MIN, 250 * MSEC);
+
+	if (!detect->has_other) {
+		give_reason(detect, "the server has no second address (no OTHER-ADDRESS), "
+				    "so mapping and filtering cannot be tested");
+		return;
+	}
+	ask(detect, PROBE_BOTH, &to, first, now);
+	to.port = detect->config.server.port;
+	ask(detect, PROBE_ADDRESS, &to, first, now);
+	to = detect->config.server;
+	to.port = detect->other.port;
+	ask(detect, PROBE_PORT, &to, first, now);
+	ask_in_rounds(detect, PROBE_CHANGE_BOTH, &detect->change_both, now);
+	ask_in_rounds(detect, PROBE_CHANGE_PORT, &detect->change_port, now);
+}
+
+static void build(const struct detect *detect, enum detect_probe which, struct detect_packet *ret)
+{
+	const struct probe *probe = &detect->probes[which];
+	struct stun_builder builder;
+
+	ret->by = socket_of(which);
+	ret->to = probe->to;
+	stun_begin(&builder, ret->bytes, sizeof(ret->bytes), STUN_REQUEST, STUN_BINDING, probe->id);
+	if (which == PROBE_CHANGE_BOTH)
+		stun_put_u32(&builder, STUN_CHANGE_REQUEST, STUN_CHANGE_IP | STUN_CHANGE_PORT);
+	else if (which == PROBE_CHANGE_PORT)
+		stun_put_u32(&builder, STUN_CHANGE_REQUEST, STUN_CHANGE_PORT);
+	ret->length = stun_end(&builder);
+}
+
+static void emit(struct detect *detect, enum detect_probe which, uint64_t now,
+		 struct detect_packet *ret)
+{
+	struct probe *probe = &detect->probes[which];
+
+	if (probe->sent++ == 0)
+		probe->first_sent = now;
+	build(detect, which, ret);
+}
+
+static void gave_up(struct detect *detect, enum detect_probe which)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	struct probe *probe = &detect->probes[which];
+
+	probe->running = false;
+	probe->failed = true;
+	endpoint_format(&probe->to, text);
+	if (which == PROBE_PRIMARY) {
+		detect->blocked = true;
+		give_reason(detect, "%s did not answer %u requests in %.1f s", text, probe->sent,
+			    to_ms(detect->config.timeout) / 1000);
+	} else {
+		give_reason(detect, "%s, where the server says it listens too, did not answer",
+			    text);
+	}
+}
+
+/* A question that must be answered: send it again when it is time. */
+static bool step_probe(struct detect *detect, enum detect_probe which, uint64_t now,
+		       struct detect_packet *ret)
+{
+	struct probe *probe = &detect->probes[which];
+
+	if (!probe->running)
+		return false;
+	switch (transaction_step(&probe->transaction, now)) {
+	case TRANSACTION_WAIT:
+		return false;
+	case TRANSACTION_SEND:
+		emit(detect, which, now, ret);
+		return true;
+	case TRANSACTION_FAIL:
+		gave_up(detect, which);
+		return false;
+	}
+	return false;
+}
+
+/* The rounds of one filtering test; @voice is the probe that shows the answering endpoint speaks. */
+static bool step_silence(struct detect *detect, struct silence *silence, enum detect_probe which,
+			 enum detect_probe voice, uint64_t now, struct detect_packet *ret)
+{
+	struct silence_path path = path_of(detect, now);
+	bool was_over = silence->over;
+
+	/* A silence means nothing until the other voice was heard: keep the verdict open. */
+	if (!silence->over && silence->proven >= path.needed && detect->probes[voice].running) {
+		silence->due = UINT64_MAX;
+		return false;
+	}
+	if (silence_step(silence, &path, 2 * detect->config.timeout, now) == SILENCE_SEND) {
+		emit(detect, which, now, ret);
+		detect->queued = which + 1;
+		return true;
+	}
+	if (!silence->over || was_over || !silence->running)
+		return false;
+	if (silence->verdict == ANSWER_SILENCE && detect->probes[voice].failed)
+		silence->verdict = ANSWER_UNDECIDED; /* gave_up() told the reason */
+	if (silence->verdict == ANSWER_SILENCE)
+		say(detect, "%s: silence, while %u of %u controls were answered", probe_name(which),
+		    silence->proven, silence->rounds);
+	else
+		give_reason(detect, "the path to the server died: %u of %u controls were answered",
+			    silence->proven, silence->rounds);
+	return false;
+}
+
+/* The verdict is complete as soon as nothing that is still open could change it. */
+static void check_done(struct detect *detect, uint64_t now)
+{
+	size_t i;
+
+	if (detect->done)
+		return;
+	for (i = 0; i <= PROBE_BOTH; i++) {
+		if (detect->probes[i].running)
+			return;
+	}
+	if (detect->change_both.running) {
+		bool open = detect->change_both.over && detect->change_both.verdict == ANSWER_CAME;
+
+		if (!detect->change_both.over || (!open && !detect->change_port.over))
+			return;
+	}
+	detect->done = true;
+	detect->ended = now;
+}
+
+bool detect_send(struct detect *detect, uint64_t now, struct detect_packet *ret)
+{
+	size_t i;
+
+	if (detect->done)
+		return false;
+	if (detect->queued != PROBE_COUNT) {
+		emit(detect, detect->queued, now, ret);
+		detect->queued = PROBE_COUNT;
+		return true;
+	}
+	for (i = 0; i <= PROBE_PORT; i++) {
+		if (step_probe(detect, (enum detect_probe)i, now, ret))
+			return true;
+	}
+	if (step_silence(detect, &detect->change_both, PROBE_CHANGE_BOTH, PROBE_BOTH, now, ret) ||
+	    step_silence(detect, &detect->change_port, PROBE_CHANGE_PORT, PROBE_PORT, now, ret))
+		return true;
+	check_done(detect, now);
+	return false;
+}
+
+uint64_t detect_due(const struct detect *detect)
+{
+	const struct silence *tests[] = {&detect->change_both, &detect->change_port};
+	uint64_t due = UINT64_MAX;
+	size_t i;
+
+	if (detect->done)
+		return due;
+	for (i = 0; i <= PROBE_PORT; i++) {
+		if (detect->probes[i].running && detect->probes[i].transaction.due < due)
+			due = detect->probes[i].transaction.due;
+	}
+	for (i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
+		if (tests[i]->running && !tests[i]->over && tests[i]->due < due)
+			due = tests[i]->due;
+	}
+	return due;
+}
+
+/* The probe @message answers, or PROBE_COUNT. */
+static enum detect_probe find_probe(const struct detect *detect, enum detect_socket socket,
+				    const struct stun_message *message)
+{
+	size_t i;
+
+	for (i = 0; i < PROBE_COUNT; i++) {
+		if (detect->probes[i].sent > 0 && socket_of((enum detect_probe)i) == socket &&
+		    memcmp(detect->probes[i].id, stun_id(message), STUN_ID_SIZE) == 0)
+			break;
+	}
+	return (enum detect_probe)i;
+}
+
+/* A filtering test's request was answered: from where it was asked to be? */
+static void filtering_answer(struct detect *detect, enum detect_probe which,
+			     struct silence *silence, const struct endpoint *from)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	struct endpoint expected = detect->other;
+
+	if (silence->over)
+		return;
+	if (which == PROBE_CHANGE_PORT)
+		expected.addr = detect->config.server.addr;
+	endpoint_format(from, text);
+	if (endpoint_equal(from, &expected)) {
+		say(detect, "%s: answered by %s", probe_name(which), text);
+		silence_end(silence, ANSWER_CAME);
+		return;
+	}
+	give_reason(detect, "the server does not honour CHANGE-REQUEST: %s answered", text);
+	silence_end(silence, ANSWER_UNDECIDED);
+}
+
+static void mapping_answer(struct detect *detect, enum detect_probe which,
+			   const struct stun_message *message, const struct endpoint *mapped,
+			   uint64_t now)
+{
+	char text[ENDPOINT_TEXT_MAX], us[ENDPOINT_TEXT_MAX];
+	struct probe *probe = &detect->probes[which];
+
+	probe->running = false;
+	probe->answered = true;
+	probe->mapped = *mapped;
+	measure(detect, now - probe->first_sent);
+	say(detect, "%s: %s sees us as %s (%.3f ms)", probe_name(which),
+	    endpoint_format(&probe->to, text), endpoint_format(mapped, us),
+	    to_ms(now - probe->first_sent));
+	if (which != PROBE_PRIMARY)
+		return;
+	detect->has_other = stun_other_address(message, &detect->other) &&
+			    detect->other.port != detect->config.server.port &&
+			    !addr_equal(&detect->other.addr, &detect->config.server.addr);
+	start_the_rest(detect, now);
+}
+
+static void error_answer(struct detect *detect, enum detect_probe which,
+			 const struct stun_message *message)
+{
+	struct stun_attribute attribute;
+	struct stun_error_code error = {0};
+
+	if (stun_find(message, STUN_ERROR_CODE, &attribute))
+		(void)stun_read_error(&attribute, &error);
+	give_reason(detect, "the server refused %s with error %u", probe_name(which), error.code);
+	if (which == PROBE_CHANGE_BOTH) {
+		silence_end(&detect->change_both, ANSWER_UNDECIDED);
+	} else if (which == PROBE_CHANGE_PORT) {
+		silence_end(&detect->change_port, ANSWER_UNDECIDED);
+	} else {
+		detect->probes[which].running = false;
+		detect->probes[which].failed = true;
+	}
+}
+
+static void success_answer(struct detect *detect, enum detect_probe which,
+			   const struct stun_message *message, const struct endpoint *from,
+			   uint64_t now)
+{
+	struct probe *probe = &detect->probes[which];
+	struct endpoint mapped;
+
+	if (!stun_mapped_address(message, &mapped))
+		return;
+	if (mapped.port != detect->config.local[socket_of(which)].port)
+		detect->ports_changed = true;
+	switch (which) {
+	case PROBE_CHANGE_BOTH:
+		filtering_answer(detect, which, &detect->change_both, from);
+		break;
+	case PROBE_CHANGE_PORT:
+		filtering_answer(detect, which, &detect->change_port, from);
+		break;
+	case PROBE_CONTROL_BOTH:
+		silence_proof(&detect->change_both, now);
+		break;
+	case PROBE_CONTROL_PORT:
+		silence_proof(&detect->change_port, now);
+		break;
+	default:
+		if (probe->running)
+			mapping_answer(detect, which, message, &mapped, now);
+		break;
+	}
+}
+
+void detect_receive(struct detect *detect, enum detect_socket socket, const struct endpoint *from,
+		    const void *datagram, size_t length, uint64_t now)
+{
+	struct stun_message message;
+	enum detect_probe which;
+	bool from_changed;
+
+	if (detect->done || !stun_parse(datagram, length, &message) ||
+	    message.method != STUN_BINDING ||
+	    (message.class != STUN_SUCCESS && message.class != STUN_ERROR))
+		return;
+	which = find_probe(detect, socket, &message);
+	if (which == PROBE_COUNT)
+		return;
+	/* Only a filtering test expects its answer from elsewhere than it asked. */
+	from_changed = which == PROBE_CHANGE_BOTH || which == PROBE_CHANGE_PORT;
+	if (!from_changed && !endpoint_equal(from, &detect->probes[which].to))
+		return;
+	if (message.class == STUN_ERROR)
+		error_answer(detect, which, &message);
+	else
+		success_answer(detect, which, &message, from, now);
+	check_done(detect, now);
+}
+
+void detect_refused(struct detect *detect, const struct endpoint *to, const struct addr *reporter,
+		    int error, uint64_t now)
+{
+	struct probe *probe = &detect->probes[PROBE_PRIMARY];
+	char server[ENDPOINT_TEXT_MAX], who[ADDR_TEXT_MAX];
+
+	if (!probe->running || !endpoint_equal(to, &probe->to))
+		return;
+	endpoint_format(to, server);
+	if (error == ECONNREFUSED && addr_equal(reporter, &to->addr)) {
+		/* It came all the way from the server's host: nothing is blocked, nobody listens. */
+		give_reason(detect, "nothing listens on %s", server);
+		probe->failed = true;
+	} else if (++detect->refusals >= REFUSALS_MAX) {
+		give_reason(detect, "%s refuses to let UDP pass to %s (ICMP: %s)",
+			    addr_format(reporter, who), server, strerror(error));
+		detect->blocked = true;
+		probe->failed = true;
+	}
+	probe->running = !probe->failed;
+	check_done(detect, now);
+}
+
+struct observation detect_observation(const struct detect *detect)
+{
+	const struct probe *probes = detect->probes;
+
+	return (struct observation){
+		.reached = probes[PROBE_PRIMARY].answered,
+		.blocked = detect->blocked,
+		.local = detect->config.local[SOCKET_MAPPING],
+		.primary = probes[PROBE_PRIMARY].mapped,
+		.has_address = probes[PROBE_ADDRESS].answered,
+		.address = probes[PROBE_ADDRESS].mapped,
+		.has_both = probes[PROBE_BOTH].answered,
+		.both = probes[PROBE_BOTH].mapped,
+		.change_both = detect->change_both.over ? detect->change_both.verdict
+							: ANSWER_UNDECIDED,
+		.change_port = detect->change_port.over ? detect->change_port.verdict
+							: ANSWER_UNDECIDED,
+	};
+}
+
+unsigned int detect_sent(const struct detect *detect)
+{
+	unsigned int sent = 0;
+	size_t i;
+
+	for (i = 0; i < PROBE_COUNT; i++)
+		sent += detect->probes[i].sent;
+	return sent;
+}
