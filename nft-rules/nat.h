@@ -12,9 +12,10 @@
 #include <stddef.h>
 
 enum nat_kind {
-	NAT_TRANSLATE, /* mappings and filters of our own, as the axes below say */
-	NAT_MASQUERADE, /* whatever the kernel's masquerade does; the axes describe it for an uncontended host */
-	NAT_FIREWALL,  /* stateful, no translation */
+	NAT_TRANSLATE,  /* mappings and filters of our own, as the axes below say */
+	NAT_MASQUERADE, /* whatever the kernel's masquerade does; the axes describe it for an
+			   uncontended host */
+	NAT_FIREWALL,   /* stateful, no translation */
 };
 
 /* On what a mapping's reuse (RFC 4787 section 4.1) or a filter's admission (section 5) depends. */
@@ -36,13 +37,15 @@ enum nat_protocol { NAT_UDP, NAT_TCP, NAT_ICMP, NAT_PROTOCOLS };
 #define NAT_NAME_MAX 32 /* bytes, with the final NUL */
 
 struct nat {
-	char name[NAT_NAME_MAX]; /* the named NAT it is or is based on; "custom" for a map without base */
+	char name[NAT_NAME_MAX]; /* the named NAT it is or is based on; "custom" for a map without
+				    base */
 	enum nat_kind kind;
 	enum nat_dependence mapping;
 	enum nat_dependence filtering;
 	enum nat_ports ports;
 	bool udp_blocked; /* UDP crosses in neither direction */
-	unsigned int lifetime[NAT_PROTOCOLS]; /* of an idle mapping and its permissions, milliseconds */
+	unsigned int
+		lifetime[NAT_PROTOCOLS]; /* of an idle mapping and its permissions, milliseconds */
 };
 
 struct nat_named {
@@ -57,7 +60,8 @@ extern const size_t nat_names_count;
 
 const struct nat_named *nat_find(const char *name); /* NULL when there is none */
 
-/* A map of axes without a base starts here: EIM, ADF, preserving (RFC 4787's recommendation), RFC lifetimes. */
+/* A map of axes without a base starts here: EIM, ADF, preserving (RFC 4787's recommendation), RFC
+ * lifetimes. */
 struct nat nat_default(void);
 
 /* The words of the topology language: "endpoint-independent", "preserving", "udp", ... */

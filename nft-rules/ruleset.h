@@ -21,8 +21,9 @@ struct mnl_socket;
 /* One router as its NAT sees it. All pointers are borrowed until ruleset_build() returns. */
 struct nat_router {
 	const struct nat *nat;
-	const char *outside;   /* name of the interface towards the internet */
-	struct addr external;  /* its address: what the world sees (IPv4; unset is an error unless NAT_FIREWALL) */
+	const char *outside;  /* name of the interface towards the internet */
+	struct addr external; /* its address: what the world sees (IPv4; unset is an error unless
+				 NAT_FIREWALL) */
 };
 
 struct ruleset;
@@ -32,7 +33,8 @@ int ruleset_build(const struct nat_router *router, struct ruleset **ret, struct 
 void ruleset_free(struct ruleset *ruleset);
 DEFINE_CLEANUP(struct ruleset *, ruleset_free)
 
-/* Write the commented nft text: tables, sets, chains, rules in evaluation order. Returns 0 or -errno. */
+/* Write the commented nft text: tables, sets, chains, rules in evaluation order. Returns 0 or
+ * -errno. */
 int ruleset_print(const struct ruleset *ruleset, FILE *out);
 
 /*

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+#include "nft-rules/expr.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <libnftnl/expr.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_tables.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct builder expr_rule(struct ruleset *ruleset, struct chain *chain, const char *comment)
+{
+	return (struct builder){
+		.ruleset = ruleset,
+		.rule = ir_add_rule(ruleset, chain, comment),
+	};
+}
+
+static uint32_t kernel_register(unsigned int reg)
+{
+	return NFT_REG32_00 + reg;
+}
+
+/* Returns a new expression of the rule, or NULL once there was an error. */
+static struct nftnl_expr *add_expr(struct builder *b, const char *name)
+{
+	struct nftnl_expr *expr;
+
+	if (b->ruleset->error)
+		return NULL;
+	expr = nftnl_expr_alloc(name);
+	if (!expr) {
+		ir_fail(b->ruleset, -ENOMEM);
+		return NULL;
+	}
+	nftnl_rule_add_expr(b->rule->rule, expr);
+	return expr;
+}
+
+/* Attributes, tolerating the NULL of add_expr(). */
+static void set_u32(struct nftnl_expr *expr, uint16_t attribute, uint32_t value)
+{
+	if (expr)
+		nftnl_expr_set_u32(expr, attribute, value);
+}
+
+static void set_u64(struct nftnl_expr *expr, uint16_t attribute, uint64_t value)
+{
+	if (expr)
+		nftnl_expr_set_u64(expr, attribute, value);
+}
+
+static void set_data(struct builder *b, struct nftnl_expr *expr, uint16_t attribute,
+		     const void *data, size_t length)
+{
+	if (expr && nftnl_expr_set(expr, attribute, data, (uint32_t)length) < 0)
+		ir_fail(b->ruleset, -ENOMEM);
+}
+
+static void set_str(struct builder *b, struct nftnl_expr *expr, uint16_t attribute,
+		    const char *text)
+{
+	if (expr && nftnl_expr_set_str(expr, attribute, text) < 0)
+		ir_fail(b->ruleset, -ENOMEM);
+}
+
+__attribute__((format(printf, 3, 4))) static void set_text(struct builder *b, unsigned int reg,
+							   const char *format, ...)
+{
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(b->registers[reg], EXPR_TEXT_MAX, format, args);
+	va_end(args);
+	if (length < 0 || length >= EXPR_TEXT_MAX)
+		ir_fail(b->ruleset, -ENAMETOOLONG);
+}
+
+__attribute__((format(printf, 2, 3))) static void say(struct builder *b, const char *format, ...)
+{
+	char text[4 * EXPR_TEXT_MAX];
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (length < 0 || (size_t)length >= sizeof(text))
+		ir_fail(b->ruleset, -ENAMETOOLONG);
+	ir_add_statement(b->ruleset, b->rule, text);
+}
+
+/* The texts of @count registers, joined as nft writes a concatenation. */
+#define JOINED_MAX (2 * EXPR_TEXT_MAX)
+static const char *joined(const struct builder *b, unsigned int reg, size_t count,
+			  char text[JOINED_MAX])
+{
+	size_t i, used = 0;
+	const char *part;
+
+	text[0] = '\0';
+	for (i = 0; i < count; i++) {
+		part = b->registers[reg + i];
+		if (part[0] && used < JOINED_MAX)
+			used += (size_t)snprintf(text + used, JOINED_MAX - used, "%s%s",
+						 used ? " . " : "", part);
+	}
+	if (used >= JOINED_MAX)
+		ir_fail(b->ruleset, -ENAMETOOLONG);
+	return text;
+}
+
+static const struct {
+	const char *name;
+	uint32_t base, offset, length;
+} fields[] = {
+	[FIELD_IP_SADDR] = {"ip saddr", NFT_PAYLOAD_NETWORK_HEADER, 12, 4},
+	[FIELD_IP_DADDR] = {"ip daddr", NFT_PAYLOAD_NETWORK_HEADER, 16, 4},
+	[FIELD_UDP_SPORT] = {"udp sport", NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2},
+	[FIELD_UDP_DPORT] = {"udp dport", NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2},
+	[FIELD_TCP_SPORT] = {"tcp sport", NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2},
+	[FIELD_TCP_DPORT] = {"tcp dport", NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2},
+	[FIELD_ICMP_TYPE] = {"icmp type", NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1},
+	[FIELD_ICMP_ID] = {"icmp id", NFT_PAYLOAD_TRANSPORT_HEADER, 4, 2},
+};
+static_assert(sizeof(fields) / sizeof(fields[0]) == FIELD_ICMP_ID + 1, "a field is missing");
+
+void expr_load_field(struct builder *b, unsigned int reg, enum field field)
+{
+	struct nftnl_expr *expr = add_expr(b, "payload");
+
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, fields[field].base);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, fields[field].offset);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, fields[field].length);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, kernel_register(reg));
+	set_text(b, reg, "%s", fields[field].name);
+}
+
+static void load_value(struct builder *b, unsigned int reg, uint32_t value)
+{
+	struct nftnl_expr *expr = add_expr(b, "immediate");
+
+	set_u32(expr, NFTNL_EXPR_IMM_DREG, kernel_register(reg));
+	set_data(b, expr, NFTNL_EXPR_IMM_DATA, &value, sizeof(value));
+}
+
+void expr_load_addr(struct builder *b, unsigned int reg, const struct addr *addr)
+{
+	char text[ADDR_TEXT_MAX];
+
+	load_value(b, reg, addr_to_ipv4(addr));
+	set_text(b, reg, "%s", addr_format(addr, text));
+}
+
+void expr_load_nothing(struct builder *b, unsigned int reg)
+{
+	load_value(b, reg, 0);
+	b->registers[reg][0] = '\0';
+}
+
+/*
+ * numgen leaves a number in host order, a port in a key is in network order: turn its
+ * low two bytes round. They are the first two only on a little-endian machine.
+ */
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	      "big-endian: shift left by 16 instead of swapping bytes");
+
+void expr_draw_port(struct builder *b, unsigned int reg, enum draw draw, uint16_t first,
+		    uint16_t count)
+{
+	struct nftnl_expr *expr = add_expr(b, "numgen");
+
+	set_u32(expr, NFTNL_EXPR_NG_DREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_NG_TYPE, draw == DRAW_RANDOM ? NFT_NG_RANDOM : NFT_NG_INCREMENTAL);
+	set_u32(expr, NFTNL_EXPR_NG_MODULUS, count);
+	set_u32(expr, NFTNL_EXPR_NG_OFFSET, first);
+
+	expr = add_expr(b, "byteorder");
+	set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_BYTEORDER_DREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof(uint16_t));
+	set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof(uint16_t));
+
+	say(b, "$port = numgen %s mod %u offset %u", draw == DRAW_RANDOM ? "random" : "inc", count,
+	    first);
+	set_text(b, reg, "$port");
+}
+
+static void compare(struct builder *b, unsigned int reg, const void *data, size_t length,
+		    bool equal)
+{
+	struct nftnl_expr *expr = add_expr(b, "cmp");
+
+	set_u32(expr, NFTNL_EXPR_CMP_SREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_CMP_OP, equal ? NFT_CMP_EQ : NFT_CMP_NEQ);
+	set_data(b, expr, NFTNL_EXPR_CMP_DATA, data, length);
+}
+
+static void load_meta(struct builder *b, unsigned int reg, uint32_t key)
+{
+	struct nftnl_expr *expr = add_expr(b, "meta");
+
+	set_u32(expr, NFTNL_EXPR_META_KEY, key);
+	set_u32(expr, NFTNL_EXPR_META_DREG, kernel_register(reg));
+}
+
+static void match_interface(struct builder *b, uint32_t key, const char *key_name, const char *name,
+			    bool equal)
+{
+	char padded[IFNAMSIZ] = "";
+
+	snprintf(padded, sizeof(padded), "%s", name);
+	load_meta(b, 0, key);
+	compare(b, 0, padded, sizeof(padded), equal);
+	say(b, "%s %s\"%s\"", key_name, equal ? "" : "!= ", name);
+}
+
+void expr_match_iifname(struct builder *b, const char *name, bool equal)
+{
+	match_interface(b, NFT_META_IIFNAME, "iifname", name, equal);
+}
+
+void expr_match_oifname(struct builder *b, const char *name, bool equal)
+{
+	match_interface(b, NFT_META_OIFNAME, "oifname", name, equal);
+}
+
+void expr_match_l4proto(struct builder *b, uint8_t protocol)
+{
+	const char *name = "icmp";
+
+	if (protocol != IPPROTO_ICMP)
+		name = protocol == IPPROTO_UDP ? "udp" : "tcp";
+	load_meta(b, 0, NFT_META_L4PROTO);
+	compare(b, 0, &protocol, sizeof(protocol), true);
+	say(b, "meta l4proto %s", name);
+}
+
+void expr_match_addr(struct builder *b, enum field field, const struct addr *addr, bool equal)
+{
+	uint32_t value = addr_to_ipv4(addr);
+	char text[ADDR_TEXT_MAX];
+
+	expr_load_field(b, 0, field);
+	compare(b, 0, &value, sizeof(value), equal);
+	say(b, "%s %s%s", b->registers[0], equal ? "" : "!= ", addr_format(addr, text));
+}
+
+void expr_match_icmp_type(struct builder *b, uint8_t type)
+{
+	expr_load_field(b, 0, FIELD_ICMP_TYPE);
+	compare(b, 0, &type, sizeof(type), true);
+	say(b, "icmp type %s", type == 8 ? "echo-request" : "echo-reply");
+}
+
+static const struct {
+	uint32_t bit;
+	const char *name;
+} ct_states[] = {
+	{NF_CT_STATE_INVALID_BIT, "invalid"},
+	{NF_CT_STATE_BIT(IP_CT_ESTABLISHED), "established"},
+	{NF_CT_STATE_BIT(IP_CT_RELATED), "related"},
+	{NF_CT_STATE_BIT(IP_CT_NEW), "new"},
+};
+
+void expr_match_ct_state(struct builder *b, uint32_t states)
+{
+	const uint32_t zero = 0;
+	struct nftnl_expr *expr = add_expr(b, "ct");
+	char text[EXPR_TEXT_MAX] = "";
+	size_t i, used = 0;
+
+	set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
+	set_u32(expr, NFTNL_EXPR_CT_DREG, kernel_register(0));
+
+	expr = add_expr(b, "bitwise");
+	set_u32(expr, NFTNL_EXPR_BITWISE_SREG, kernel_register(0));
+	set_u32(expr, NFTNL_EXPR_BITWISE_DREG, kernel_register(0));
+	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, sizeof(states));
+	set_data(b, expr, NFTNL_EXPR_BITWISE_MASK, &states, sizeof(states));
+	set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero));
+
+	compare(b, 0, &zero, sizeof(zero), false);
+	for (i = 0; i < sizeof(ct_states) / sizeof(ct_states[0]); i++)
+		if (states & ct_states[i].bit)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
+						 used ? "," : "", ct_states[i].name);
+	say(b, "ct state %s", text);
+}
+
+static struct nftnl_expr *look_up(struct builder *b, unsigned int reg, const struct set *set)
+{
+	struct nftnl_expr *expr = add_expr(b, "lookup");
+
+	set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, kernel_register(reg));
+	if (expr)
+		set_str(b, expr, NFTNL_EXPR_LOOKUP_SET, set->name);
+	return expr;
+}
+
+void expr_match_set(struct builder *b, unsigned int reg, const struct set *set, bool member)
+{
+	struct nftnl_expr *expr = look_up(b, reg, set);
+	char key[JOINED_MAX];
+
+	if (!expr)
+		return;
+	if (!member)
+		set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+	say(b, "%s %s@%s", joined(b, reg, set->key.count, key), member ? "" : "!= ", set->name);
+}
+
+void expr_map(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest,
+	      const char *const *names)
+{
+	struct nftnl_expr *expr = look_up(b, reg, map);
+	char key[JOINED_MAX], left[JOINED_MAX];
+	size_t i;
+
+	if (!expr)
+		return;
+	set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, kernel_register(dest));
+	joined(b, reg, map->key.count, key);
+	for (i = 0; i < map->data.count; i++)
+		set_text(b, dest + (unsigned int)i, "%s", names && names[i] ? names[i] : "");
+	if (names)
+		say(b, "%s = %s map @%s", joined(b, dest, map->data.count, left), key, map->name);
+	else
+		set_text(b, dest, "%s map @%s", key, map->name);
+}
+
+/* "timeout 5s", "timeout 1s500ms" as nft takes it. */
+static const char *duration(uint64_t ms, char text[32])
+{
+	char seconds[16] = "", rest[16] = "";
+
+	if (ms >= 1000)
+		snprintf(seconds, sizeof(seconds), "%us", (unsigned int)(ms / 1000));
+	if (ms % 1000)
+		snprintf(rest, sizeof(rest), "%ums", (unsigned int)(ms % 1000));
+	snprintf(text, 32, "%s%s", seconds, rest);
+	return text;
+}
+
+static void change_set(struct builder *b, uint32_t operation, const struct set *set,
+		       unsigned int key, unsigned int data, uint64_t timeout_ms)
+{
+	struct nftnl_expr *expr = add_expr(b, "dynset");
+	char key_text[JOINED_MAX], data_text[JOINED_MAX] = "", time_text[32];
+	bool map;
+
+	if (!expr)
+		return;
+	map = set->data.count > 0;
+	set_str(b, expr, NFTNL_EXPR_DYNSET_SET_NAME, set->name);
+	set_u32(expr, NFTNL_EXPR_DYNSET_OP, operation);
+	set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, kernel_register(key));
+	if (map)
+		set_u32(expr, NFTNL_EXPR_DYNSET_SREG_DATA, kernel_register(data));
+	set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, timeout_ms);
+	if (map)
+		joined(b, data, set->data.count, data_text);
+	say(b, "%s @%s { %s timeout %s%s%s }", operation == NFT_DYNSET_OP_ADD ? "add" : "update",
+	    set->name, joined(b, key, set->key.count, key_text), duration(timeout_ms, time_text),
+	    map ? " : " : "", data_text);
+}
+
+void expr_add(struct builder *b, const struct set *set, unsigned int key, unsigned int data,
+	      uint64_t timeout_ms)
+{
+	change_set(b, NFT_DYNSET_OP_ADD, set, key, data, timeout_ms);
+}
+
+void expr_update(struct builder *b, const struct set *set, unsigned int key, unsigned int data,
+		 uint64_t timeout_ms)
+{
+	change_set(b, NFT_DYNSET_OP_UPDATE, set, key, data, timeout_ms);
+}
+
+static void translate(struct builder *b, uint32_t type, const char *word, unsigned int reg)
+{
+	struct nftnl_expr *expr = add_expr(b, "nat");
+	char text[JOINED_MAX];
+
+	set_u32(expr, NFTNL_EXPR_NAT_TYPE, type);
+	set_u32(expr, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+	set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_NAT_REG_PROTO_MIN, kernel_register(reg + 1));
+	set_u32(expr, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED);
+	say(b, "%s ip to %s", word, joined(b, reg, 2, text));
+}
+
+void expr_snat(struct builder *b, unsigned int reg)
+{
+	translate(b, NFT_NAT_SNAT, "snat", reg);
+}
+
+void expr_dnat(struct builder *b, unsigned int reg)
+{
+	translate(b, NFT_NAT_DNAT, "dnat", reg);
+}
+
+void expr_masquerade(struct builder *b)
+{
+	add_expr(b, "masq");
+	say(b, "masquerade");
+}
+
+static void decide(struct builder *b, int verdict, const char *word, const struct chain *chain)
+{
+	struct nftnl_expr *expr = add_expr(b, "immediate");
+
+	set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)verdict);
+	if (expr && chain)
+		set_str(b, expr, NFTNL_EXPR_IMM_CHAIN, chain->name);
+	if (expr)
+		say(b, "%s%s%s", word, chain ? " " : "", chain ? chain->name : "");
+}
+
+void expr_accept(struct builder *b)
+{
+	decide(b, NF_ACCEPT, "accept", NULL);
+}
+
+void expr_drop(struct builder *b)
+{
+	decide(b, NF_DROP, "drop", NULL);
+}
+
+void expr_jump(struct builder *b, const struct chain *chain)
+{
+	decide(b, NFT_JUMP, "jump", chain);
+}
+
+void expr_goto(struct builder *b, const struct chain *chain)
+{
+	decide(b, NFT_GOTO, "goto", chain);
+}

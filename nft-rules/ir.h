@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A ruleset before it is text or kernel objects: one table, its sets and maps, its
+ * chains, their rules. Private to nft-rules.
+ *
+ * A rule carries the libnftnl expressions and, made by the same calls (expr.h), the
+ * text of each statement, so what is printed is what is installed.
+ */
+#ifndef NATSIM_NFT_RULES_IR_H
+#define NATSIM_NFT_RULES_IR_H
+
+#include <libnftnl/rule.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "nft-rules/ruleset.h"
+
+#define IR_TABLE "natsim"
+
+enum {
+	IR_NAME_MAX = 32,
+	IR_COMMENT_MAX =
+		128, /* bytes with the NUL; nft keeps no more (NFTNL_UDATA_COMMENT_MAXLEN) */
+	IR_FIELDS_MAX = 4,
+	IR_SETS_MAX = 16,
+	IR_CHAINS_MAX = 32,
+};
+
+/* The two kinds of value a NAT keys on. An ICMP query's identifier is a port here. */
+enum datatype { TYPE_ADDR, TYPE_PORT };
+
+/* A concatenation, "ipv4_addr . inet_service": each field fills a 32-bit register. */
+struct type {
+	enum datatype fields[IR_FIELDS_MAX];
+	size_t count;
+};
+
+/* A dynamic set with timeouts, filled by the rules themselves; a map when it has data. */
+struct set {
+	char name[IR_NAME_MAX];
+	char comment[IR_COMMENT_MAX];
+	struct type key, data;
+};
+
+/* Where a base chain is hooked. */
+struct hook {
+	const char *type; /* "filter", "nat" */
+	const char *name; /* as nft writes it */
+	uint32_t number;  /* NF_INET_... */
+	int priority;
+	const char *priority_name;
+};
+
+struct rule {
+	char comment[IR_COMMENT_MAX]; /* "" for none */
+	struct nftnl_rule *rule;
+	char **statements; /* the text, a statement each */
+	size_t statement_count;
+};
+
+struct chain {
+	char name[IR_NAME_MAX];
+	char comment[IR_COMMENT_MAX];
+	const struct hook *hook; /* NULL: only jumped to */
+	struct rule *rules;
+	size_t rule_count;
+};
+
+struct ruleset {
+	struct set sets[IR_SETS_MAX];
+	size_t set_count;
+	struct chain chains[IR_CHAINS_MAX];
+	size_t chain_count;
+	char summary[IR_COMMENT_MAX]; /* what the table is, for its first line */
+	int error; /* the first -errno met while building; everything after it does nothing */
+};
+
+struct ruleset *ir_new(void); /* NULL without memory */
+
+/*
+ * Add an object. Names and comments are printf formats. The result lives as long as
+ * the ruleset, except that a rule moves when the next is added to its chain. NULL
+ * once ruleset->error is set, which every user of the result tolerates.
+ */
+struct set *ir_add_set(struct ruleset *ruleset, const struct type *key, const struct type *data,
+		       const char *comment, const char *name, ...)
+	__attribute__((format(printf, 5, 6)));
+struct chain *ir_add_chain(struct ruleset *ruleset, const struct hook *hook, const char *comment,
+			   const char *name, ...) __attribute__((format(printf, 4, 5)));
+struct rule *ir_add_rule(struct ruleset *ruleset, struct chain *chain, const char *comment);
+
+/* Add a statement's text to a rule; what it cannot hold becomes ruleset->error. */
+void ir_add_statement(struct ruleset *ruleset, struct rule *rule, const char *text);
+
+void ir_fail(struct ruleset *ruleset, int error); /* keeps the first error */
+
+/* The type as nft writes it, "ipv4_addr . inet_service". */
+#define IR_TYPE_TEXT_MAX 80
+const char *ir_type_format(const struct type *type, char text[IR_TYPE_TEXT_MAX]);
+uint32_t ir_type_length(const struct type *type); /* in registers' bytes */
+uint32_t ir_type_number(const struct type *type); /* nft's number for the concatenation */
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* From a declared NAT to its ruleset: what all kinds have in common, and the kinds without
+ * mappings. */
+#include "nft-rules/ruleset.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nft-rules/expr.h"
+#include "nft-rules/hooks.h"
+#include "nft-rules/ir.h"
+#include "nft-rules/translate.h"
+
+const struct hook hook_arrive = {"filter", "prerouting", NF_INET_PRE_ROUTING, -300, "raw"};
+const struct hook hook_dstnat = {"nat", "prerouting", NF_INET_PRE_ROUTING, -100, "dstnat"};
+const struct hook hook_input = {"filter", "input", NF_INET_LOCAL_IN, 0, "filter"};
+const struct hook hook_forward = {"filter", "forward", NF_INET_FORWARD, 0, "filter"};
+const struct hook hook_srcnat = {"nat", "postrouting", NF_INET_POST_ROUTING, 100, "srcnat"};
+const struct hook hook_leave = {"filter", "postrouting", NF_INET_POST_ROUTING, 110, "srcnat + 10"};
+
+/*
+ * The guard of the router itself. A stranger's packet that gets here would be
+ * answered (by an ICMP error or a reset) and, worse, confirmed: its conntrack entry
+ * would then own the very tuple that the inside host is about to use, and the host's
+ * own packet would be given another port. Dropping it here leaves no trace.
+ */
+static void add_input(struct ruleset *ruleset, const struct nat_router *router)
+{
+	struct chain *chain = ir_add_chain(ruleset, &hook_input, "for the router itself", "input");
+	struct builder b;
+
+	b = expr_rule(ruleset, chain, "answers to what the router itself sent");
+	expr_match_iifname(&b, router->outside, true);
+	expr_match_ct_state(&b,
+			    NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
+	expr_accept(&b);
+
+	b = expr_rule(ruleset, chain, "strangers: no answer, and no entry in conntrack");
+	expr_match_iifname(&b, router->outside, true);
+	expr_drop(&b);
+}
+
+static struct chain *add_forward(struct ruleset *ruleset)
+{
+	return ir_add_chain(ruleset, &hook_forward, "from one side to the other", "forward");
+}
+
+static void add_udp_block(struct ruleset *ruleset, struct chain *chain,
+			  const struct nat_router *router)
+{
+	struct builder b;
+
+	b = expr_rule(ruleset, chain, "no UDP out");
+	expr_match_oifname(&b, router->outside, true);
+	expr_match_l4proto(&b, IPPROTO_UDP);
+	expr_drop(&b);
+
+	b = expr_rule(ruleset, chain, "and none in");
+	expr_match_iifname(&b, router->outside, true);
+	expr_match_l4proto(&b, IPPROTO_UDP);
+	expr_drop(&b);
+}
+
+/* What comes in through conntrack alone: answers, and nothing else. */
+static void add_stateful_forward(struct ruleset *ruleset, const struct nat_router *router)
+{
+	struct chain *chain = add_forward(ruleset);
+	struct builder b;
+
+	if (router->nat->udp_blocked)
+		add_udp_block(ruleset, chain, router);
+
+	b = expr_rule(ruleset, chain, "answers, and errors about what went out");
+	expr_match_iifname(&b, router->outside, true);
+	expr_match_ct_state(&b,
+			    NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
+	expr_accept(&b);
+
+	b = expr_rule(ruleset, chain, "strangers");
+	expr_match_iifname(&b, router->outside, true);
+	expr_drop(&b);
+
+	b = expr_rule(ruleset, chain, "what conntrack cannot place would leave as it is");
+	expr_match_oifname(&b, router->outside, true);
+	expr_match_ct_state(&b, NF_CT_STATE_INVALID_BIT);
+	expr_drop(&b);
+}
+
+static void build_firewall(struct ruleset *ruleset, const struct nat_router *router)
+{
+	add_input(ruleset, router);
+	add_stateful_forward(ruleset, router);
+}
+
+static void build_masquerade(struct ruleset *ruleset, const struct nat_router *router)
+{
+	struct chain *chain;
+	struct builder b;
+
+	add_input(ruleset, router);
+	add_stateful_forward(ruleset, router);
+
+	chain = ir_add_chain(ruleset, &hook_srcnat, "the inside's addresses become the router's",
+			     "srcnat");
+	b = expr_rule(ruleset, chain, "a port is free if no flow to the same peer has it");
+	expr_match_oifname(&b, router->outside, true);
+	expr_masquerade(&b);
+}
+
+static void build_translate(struct ruleset *ruleset, const struct nat_router *router)
+{
+	translate_build(ruleset, router);
+	add_input(ruleset, router);
+	if (router->nat->udp_blocked)
+		add_udp_block(ruleset, add_forward(ruleset), router);
+}
+
+/* Contradictions are errors, never silently another NAT. */
+static int check(const struct nat_router *router, struct diag *d)
+{
+	const struct nat *nat = router->nat;
+	int protocol;
+
+	if (!router->outside || !router->outside[0] || strlen(router->outside) >= IFNAMSIZ ||
+	    strpbrk(router->outside, "\"\n"))
+		return diag_error(d, EINVAL, "a NAT needs the name of its outside interface");
+	if (nat->kind != NAT_FIREWALL && router->external.family == AF_INET6)
+		return diag_error(d, EAFNOSUPPORT,
+				  "NAT rules are for IPv4; the outside address is IPv6");
+	if (nat->kind != NAT_FIREWALL && router->external.family != AF_INET)
+		return diag_error(d, EINVAL, "a NAT needs an address on its outside");
+	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
+		if (nat->lifetime[protocol] < NAT_LIFETIME_MIN_MS)
+			return diag_error(d, EINVAL, "a mapping must live at least %u ms, not %u",
+					  NAT_LIFETIME_MIN_MS, nat->lifetime[protocol]);
+	if (nat->kind == NAT_TRANSLATE)
+		return 0;
+	if (nat->mapping != ENDPOINT_INDEPENDENT || nat->filtering != ADDRESS_AND_PORT_DEPENDENT ||
+	    nat->ports != PORTS_PRESERVING)
+		return diag_error(d, EINVAL, "%s is what it is: it has no axes to change",
+				  nat->name);
+	return 0;
+}
+
+int ruleset_build(const struct nat_router *router, struct ruleset **ret, struct diag *d)
+{
+	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
+	int r = check(router, d);
+
+	if (r < 0)
+		return r;
+	ruleset = ir_new();
+	if (!ruleset)
+		return -ENOMEM;
+	switch (router->nat->kind) {
+	case NAT_TRANSLATE:
+		build_translate(ruleset, router);
+		break;
+	case NAT_MASQUERADE:
+		build_masquerade(ruleset, router);
+		break;
+	case NAT_FIREWALL:
+		build_firewall(ruleset, router);
+		break;
+	}
+	if (ruleset->error)
+		return diag_system(d, -ruleset->error, "while writing the rules of %s",
+				   router->nat->name);
+	*ret = STEAL(ruleset);
+	return 0;
+}

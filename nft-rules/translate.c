@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT */
+#include "nft-rules/translate.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "nft-rules/expr.h"
+#include "nft-rules/hooks.h"
+
+/*
+ * Times, in milliseconds. An element of a map lives this much longer than declared,
+ * since its refresh may come this much late (see "fresh"): the larger of 5 % and 10 ms.
+ */
+#define LATENESS_DIVISOR 20U
+#define LATENESS_MIN_MS 10U
+/* A claim that was won but not used (two first packets of one socket) frees its port soon. */
+#define TRIAL_MS 5000U
+/* How long a comparison is remembered: it is used within the same rule. */
+#define SAME_MS 1000U
+
+/* Ports given away where the own one is taken or not wanted (RFC 4787 section 4.2.2 keeps below
+ * 1024 apart). */
+#define PORT_FIRST 1024U
+#define PORT_COUNT (65536U - PORT_FIRST)
+
+/* A new mapping tries this many ports, FANOUT ** LEVELS, and is dropped if all are claimed. */
+#define FANOUT 4U
+#define LEVELS 3U
+
+/* The registers of an attempt. Neighbours are keys together, so the order matters. */
+enum {
+	REG_KEY = 0,         /* up to four: inside address, inside port, peer address, peer port */
+	REG_EXTERNAL = 4,    /* the external endpoint: its address */
+	REG_PORT = 5,        /* its port: the candidate */
+	REG_INSIDE = 6,      /* own inside endpoint once more, two */
+	REG_OWNER = 8,       /* the key that owns the candidate: two for the endpoint ... */
+	REG_OWNER_PEER = 10, /* ... and up to two for the peer */
+	REG_PEER = 12,       /* own peer once more, two */
+};
+
+static const struct protocol {
+	const char *name;
+	uint8_t number;
+	enum field out_port, out_peer; /* of a packet that leaves: the inside's port, the peer's */
+	enum field in_port, in_peer;   /* of one that arrives */
+} protocols[] = {
+	[NAT_UDP] = {"udp", IPPROTO_UDP, FIELD_UDP_SPORT, FIELD_UDP_DPORT, FIELD_UDP_DPORT,
+		     FIELD_UDP_SPORT},
+	[NAT_TCP] = {"tcp", IPPROTO_TCP, FIELD_TCP_SPORT, FIELD_TCP_DPORT, FIELD_TCP_DPORT,
+		     FIELD_TCP_SPORT},
+	/* A query's identifier is the inside's port; the peer has none (and keys never ask for it).
+	 */
+	[NAT_ICMP] = {"icmp", IPPROTO_ICMP, FIELD_ICMP_ID, FIELD_ICMP_ID, FIELD_ICMP_ID,
+		      FIELD_ICMP_ID},
+};
+
+enum { ICMP_ECHO_REPLY_TYPE = 0, ICMP_ECHO_REQUEST_TYPE = 8 };
+
+/* One protocol's part of the NAT while its rules are written. */
+struct translation {
+	struct ruleset *ruleset;
+	const struct nat_router *router;
+	const struct protocol *protocol;
+	enum nat_dependence mapping, filtering; /* of this protocol: ICMP peers have no ports */
+	uint64_t life, fresh_life, claim_life;
+	const struct set *claim, *out, *permit, *fresh, *same;
+	struct chain *bind, *keep;
+};
+
+static enum nat_dependence of_protocol(enum nat_dependence dependence, enum nat_protocol protocol)
+{
+	if (protocol == NAT_ICMP && dependence == ADDRESS_AND_PORT_DEPENDENT)
+		return ADDRESS_DEPENDENT;
+	return dependence;
+}
+
+/* How many registers the peer takes in a key. */
+static unsigned int peer_fields(enum nat_dependence dependence)
+{
+	switch (dependence) {
+	case ENDPOINT_INDEPENDENT:
+		return 0;
+	case ADDRESS_DEPENDENT:
+		return 1;
+	case ADDRESS_AND_PORT_DEPENDENT:
+		return 2;
+	}
+	return 0;
+}
+
+static void load_peer(struct builder *b, unsigned int reg, enum nat_dependence dependence,
+		      enum field addr, enum field port)
+{
+	if (peer_fields(dependence) > 0)
+		expr_load_field(b, reg, addr);
+	if (peer_fields(dependence) > 1)
+		expr_load_field(b, reg + 1, port);
+}
+
+/* The inside endpoint of a packet that leaves and is not translated yet. */
+static void load_inside(const struct translation *t, struct builder *b, unsigned int reg)
+{
+	expr_load_field(b, reg, FIELD_IP_SADDR);
+	expr_load_field(b, reg + 1, t->protocol->out_port);
+}
+
+/* What its mapping depends on. */
+static void load_key(const struct translation *t, struct builder *b)
+{
+	load_inside(t, b, REG_KEY);
+	load_peer(b, REG_KEY + 2, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
+}
+
+/* The permission that a packet which leaves (already translated) gives, and that one which arrives
+ * needs. */
+static void load_given(const struct translation *t, struct builder *b, unsigned int reg)
+{
+	expr_load_field(b, reg, t->protocol->out_port);
+	load_peer(b, reg + 1, t->filtering, FIELD_IP_DADDR, t->protocol->out_peer);
+}
+
+static void load_needed(const struct translation *t, struct builder *b, unsigned int reg)
+{
+	expr_load_field(b, reg, t->protocol->in_port);
+	load_peer(b, reg + 1, t->filtering, FIELD_IP_SADDR, t->protocol->in_peer);
+}
+
+static void add_sets(struct translation *t)
+{
+	const struct type port = {{TYPE_PORT}, 1};
+	const struct type endpoint = {{TYPE_ADDR, TYPE_PORT}, 2};
+	struct type key = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 0};
+	struct type permission = {{TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 0};
+	const char *name = t->protocol->name;
+
+	key.count = 2 + peer_fields(t->mapping);
+	permission.count = 1 + peer_fields(t->filtering);
+	t->claim =
+		ir_add_set(t->ruleset, &port, &key,
+			   "who holds an external port; the first to claim it", "%s_claim", name);
+	t->out = ir_add_set(t->ruleset, &key, &endpoint, "the mappings, as the inside sees them",
+			    "%s_out", name);
+	t->permit = ir_add_set(t->ruleset, &permission, NULL, "who may come in through which port",
+			       "%s_permit", name);
+	t->fresh = ir_add_set(t->ruleset, &permission, NULL,
+			      "refreshed so lately that it need not be again", "%s_fresh", name);
+}
+
+/*
+ * Is the key that owns the candidate our own? nftables cannot compare two registers,
+ * but it can ask whether a pair is in a set that only ever holds equal pairs, and
+ * that holds ours because we have just put it there.
+ */
+static void put_same(struct builder *b, const struct translation *t, unsigned int reg)
+{
+	expr_update(b, t->same, reg, 0, SAME_MS);
+}
+
+/*
+ * One attempt: claim the candidate in REG_PORT; if it is ours (now, or since an
+ * earlier packet), make it the mapping and leave through the mapping. Two first
+ * packets of one socket may both win a port; the mapping is the one that was
+ * written first, and both leave through it.
+ */
+static void finish_attempt(const struct translation *t, struct builder *b)
+{
+	static const char *const owner[] = {"$owner", NULL, "$owner_peer", NULL};
+	unsigned int peer = peer_fields(t->mapping);
+
+	expr_add(b, t->claim, REG_PORT, REG_KEY, TRIAL_MS);
+
+	load_inside(t, b, REG_INSIDE);
+	load_inside(t, b, REG_OWNER);
+	put_same(b, t, REG_INSIDE);
+	if (peer) {
+		/* The absent port of an address-dependent key stays nothing on both sides. */
+		expr_load_nothing(b, REG_OWNER_PEER + 1);
+		expr_load_nothing(b, REG_PEER + 1);
+		load_peer(b, REG_OWNER_PEER, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
+		load_peer(b, REG_PEER, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
+		put_same(b, t, REG_OWNER_PEER);
+	}
+	expr_map(b, REG_PORT, t->claim, REG_OWNER, owner);
+	expr_match_set(b, REG_INSIDE, t->same, true);
+	if (peer)
+		expr_match_set(b, REG_OWNER_PEER, t->same, true);
+
+	expr_load_addr(b, REG_EXTERNAL, &t->router->external);
+	expr_add(b, t->out, REG_KEY, REG_EXTERNAL, t->life);
+	expr_map(b, REG_KEY, t->out, REG_EXTERNAL, NULL);
+	expr_snat(b, REG_EXTERNAL);
+}
+
+static struct chain *add_attempts(const struct translation *t)
+{
+	static const char *const comments[LEVELS] = {
+		"one attempt; comes back if the port is another's", "four attempts",
+		"sixteen attempts"};
+	struct chain *chain, *inner;
+	struct builder b;
+	unsigned int level, i;
+
+	chain = ir_add_chain(t->ruleset, NULL, comments[0], "%s_try", t->protocol->name);
+	b = expr_rule(t->ruleset, chain,
+		      "draw a port, claim it, look who owns it; ours: map to it");
+	load_key(t, &b);
+	expr_draw_port(&b, REG_PORT,
+		       t->router->nat->ports == PORTS_SEQUENTIAL ? DRAW_NEXT : DRAW_RANDOM,
+		       PORT_FIRST, PORT_COUNT);
+	finish_attempt(t, &b);
+	for (level = 1; level < LEVELS; level++) {
+		inner = chain;
+		chain = ir_add_chain(t->ruleset, NULL, comments[level], "%s_try_%u",
+				     t->protocol->name, level == 1 ? FANOUT : FANOUT * FANOUT);
+		for (i = 0; i < FANOUT; i++) {
+			b = expr_rule(t->ruleset, chain, NULL);
+			expr_jump(&b, inner);
+		}
+	}
+	return chain;
+}
+
+/* The first packet of a flow that leaves: give it its external endpoint. */
+static void add_bind(struct translation *t)
+{
+	struct chain *attempts = add_attempts(t);
+	struct builder b;
+	unsigned int i;
+
+	t->bind = ir_add_chain(t->ruleset, NULL, "the external endpoint of a new flow", "%s_bind",
+			       t->protocol->name);
+	b = expr_rule(t->ruleset, t->bind, "there is a mapping: leave through it");
+	load_key(t, &b);
+	expr_map(&b, REG_KEY, t->out, REG_EXTERNAL, NULL);
+	expr_snat(&b, REG_EXTERNAL);
+
+	if (t->router->nat->ports == PORTS_PRESERVING) {
+		b = expr_rule(t->ruleset, t->bind,
+			      "claim the own port, look who owns it; ours: map to it");
+		load_key(t, &b);
+		expr_load_field(&b, REG_PORT, t->protocol->out_port);
+		finish_attempt(t, &b);
+	}
+	for (i = 0; i < FANOUT; i++) {
+		b = expr_rule(t->ruleset, t->bind, i ? NULL : "try other ports");
+		expr_jump(&b, attempts);
+	}
+	b = expr_rule(t->ruleset, t->bind, "no port is free: existing mappings come first");
+	expr_drop(&b);
+}
+
+/* Every packet that leaves, in either of conntrack's directions, keeps what it uses alive. */
+static void add_keep(struct translation *t)
+{
+	static const char *const key[] = {"$key", NULL, NULL, NULL};
+	struct builder b;
+
+	t->keep = ir_add_chain(t->ruleset, NULL, "keep alive what a packet uses", "%s_keep",
+			       t->protocol->name);
+	b = expr_rule(t->ruleset, t->keep, "done a moment ago");
+	load_given(t, &b, 0);
+	expr_match_set(&b, 0, t->fresh, true);
+	expr_accept(&b);
+
+	b = expr_rule(t->ruleset, t->keep, "claim, mapping and permission live on");
+	expr_load_field(&b, REG_EXTERNAL, FIELD_IP_SADDR);
+	expr_load_field(&b, REG_PORT, t->protocol->out_port);
+	expr_map(&b, REG_PORT, t->claim, REG_KEY, key);
+	expr_update(&b, t->claim, REG_PORT, REG_KEY, t->claim_life);
+	expr_update(&b, t->out, REG_KEY, REG_EXTERNAL, t->life);
+	load_given(t, &b, REG_OWNER);
+	expr_update(&b, t->permit, REG_OWNER, 0, t->life);
+	expr_update(&b, t->fresh, REG_OWNER, 0, t->fresh_life);
+	expr_accept(&b);
+
+	b = expr_rule(t->ruleset, t->keep, "a port that nobody holds, or a table that is full");
+	expr_drop(&b);
+}
+
+static void translation_init(struct translation *t, struct ruleset *ruleset,
+			     const struct nat_router *router, const struct set *same,
+			     enum nat_protocol protocol)
+{
+	const struct nat *nat = router->nat;
+	uint64_t lifetime = nat->lifetime[protocol];
+	uint64_t late = lifetime / LATENESS_DIVISOR;
+	uint64_t conntrack = lifetime < 1000 ? 1000 : lifetime; /* nat_sysctls() sees to it */
+
+	if (late < LATENESS_MIN_MS)
+		late = LATENESS_MIN_MS;
+	*t = (struct translation){
+		.ruleset = ruleset,
+		.router = router,
+		.protocol = &protocols[protocol],
+		.mapping = of_protocol(nat->mapping, protocol),
+		.filtering = of_protocol(nat->filtering, protocol),
+		.life = lifetime + late,
+		.fresh_life = late,
+		.claim_life = lifetime + late + conntrack + 1000,
+		.same = same,
+	};
+	add_sets(t);
+	add_bind(t);
+	add_keep(t);
+}
+
+/* Rules of a base chain that hand a protocol's packets to its chain. */
+static struct builder protocol_rule(const struct translation *t, struct chain *chain,
+				    const char *comment)
+{
+	struct builder b = expr_rule(t->ruleset, chain, comment);
+
+	expr_match_l4proto(&b, t->protocol->number);
+	return b;
+}
+
+static struct builder echo_rule(const struct translation *t, struct chain *chain, uint8_t type,
+				const char *comment)
+{
+	struct builder b = protocol_rule(t, chain, comment);
+
+	expr_match_icmp_type(&b, type);
+	return b;
+}
+
+static void refuse_strangers(const struct translation *t, struct builder *b)
+{
+	load_needed(t, b, REG_OWNER);
+	expr_match_set(b, REG_OWNER, t->permit, false);
+	expr_drop(b);
+}
+
+/* Every packet that arrives, before conntrack hears of it. */
+static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
+		       const struct translation t[NAT_PROTOCOLS])
+{
+	struct chain *strangers = ir_add_chain(
+		ruleset, NULL, "from outside: only what a permission lets in", "from_outside");
+	struct chain *arrive = ir_add_chain(ruleset, &hook_arrive,
+					    "every packet, before conntrack sees it", "arrive");
+	struct builder b;
+
+	b = expr_rule(ruleset, arrive, NULL);
+	expr_match_iifname(&b, router->outside, true);
+	expr_goto(&b, strangers);
+
+	b = expr_rule(ruleset, arrive,
+		      "no hairpinning: the inside does not reach it by its outside");
+	expr_match_addr(&b, FIELD_IP_DADDR, &router->external, true);
+	expr_match_iifname(&b, "lo", false);
+	expr_drop(&b);
+
+	b = expr_rule(ruleset, strangers, "nothing else is known outside");
+	expr_match_addr(&b, FIELD_IP_DADDR, &router->external, false);
+	expr_drop(&b);
+
+	b = protocol_rule(&t[NAT_UDP], strangers, NULL);
+	refuse_strangers(&t[NAT_UDP], &b);
+	b = protocol_rule(&t[NAT_TCP], strangers, NULL);
+	refuse_strangers(&t[NAT_TCP], &b);
+	b = echo_rule(&t[NAT_ICMP], strangers, ICMP_ECHO_REPLY_TYPE, NULL);
+	refuse_strangers(&t[NAT_ICMP], &b);
+	b = echo_rule(&t[NAT_ICMP], strangers, ICMP_ECHO_REQUEST_TYPE, NULL);
+	refuse_strangers(&t[NAT_ICMP], &b);
+}
+
+static void translate_in(const struct translation *t, struct builder *b)
+{
+	expr_load_field(b, REG_PORT, t->protocol->in_port);
+	expr_map(b, REG_PORT, t->claim, REG_OWNER, NULL);
+	expr_dnat(b, REG_OWNER);
+}
+
+/* The first packet of a flow that the outside opens. */
+static void add_dstnat(struct ruleset *ruleset, const struct nat_router *router,
+		       const struct translation t[NAT_PROTOCOLS])
+{
+	struct chain *chain =
+		ir_add_chain(ruleset, &hook_dstnat,
+			     "a flow the outside opens goes to the port's holder", "dstnat");
+	struct builder b;
+
+	b = expr_rule(ruleset, chain, NULL);
+	expr_match_iifname(&b, router->outside, false);
+	expr_accept(&b);
+
+	b = protocol_rule(&t[NAT_UDP], chain, NULL);
+	translate_in(&t[NAT_UDP], &b);
+	b = protocol_rule(&t[NAT_TCP], chain, NULL);
+	translate_in(&t[NAT_TCP], &b);
+	b = echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REQUEST_TYPE, NULL);
+	translate_in(&t[NAT_ICMP], &b);
+}
+
+/* The first packet of a flow that the inside, or the router itself, opens. */
+static void add_srcnat(struct ruleset *ruleset, const struct nat_router *router,
+		       const struct translation t[NAT_PROTOCOLS])
+{
+	struct chain *chain = ir_add_chain(ruleset, &hook_srcnat,
+					   "a flow the inside, or the router, opens", "srcnat");
+	struct builder b;
+
+	b = expr_rule(ruleset, chain, NULL);
+	expr_match_oifname(&b, router->outside, false);
+	expr_accept(&b);
+
+	b = protocol_rule(&t[NAT_UDP], chain, NULL);
+	expr_goto(&b, t[NAT_UDP].bind);
+	b = protocol_rule(&t[NAT_TCP], chain, NULL);
+	expr_goto(&b, t[NAT_TCP].bind);
+	b = echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REQUEST_TYPE, NULL);
+	expr_goto(&b, t[NAT_ICMP].bind);
+
+	b = expr_rule(ruleset, chain, "other protocols: as Linux does it");
+	expr_masquerade(&b);
+}
+
+/* Every packet that leaves, as the wire will see it. */
+static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
+		      const struct translation t[NAT_PROTOCOLS])
+{
+	struct chain *chain =
+		ir_add_chain(ruleset, &hook_leave, "every packet that leaves, translated", "leave");
+	struct builder b;
+
+	b = expr_rule(ruleset, chain, NULL);
+	expr_match_oifname(&b, router->outside, false);
+	expr_accept(&b);
+
+	b = expr_rule(ruleset, chain, "nothing private leaves");
+	expr_match_addr(&b, FIELD_IP_SADDR, &router->external, false);
+	expr_drop(&b);
+
+	b = protocol_rule(&t[NAT_UDP], chain, NULL);
+	expr_goto(&b, t[NAT_UDP].keep);
+	b = protocol_rule(&t[NAT_TCP], chain, NULL);
+	expr_goto(&b, t[NAT_TCP].keep);
+	b = echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REQUEST_TYPE, NULL);
+	expr_goto(&b, t[NAT_ICMP].keep);
+	b = echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REPLY_TYPE, NULL);
+	expr_goto(&b, t[NAT_ICMP].keep);
+}
+
+void translate_build(struct ruleset *ruleset, const struct nat_router *router)
+{
+	const struct type pair = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 4};
+	struct translation t[NAT_PROTOCOLS];
+	const struct set *same;
+	int protocol;
+
+	same = ir_add_set(ruleset, &pair, NULL, "pairs of equal endpoints, to compare with",
+			  "same");
+	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
+		translation_init(&t[protocol], ruleset, router, same, (enum nat_protocol)protocol);
+	add_arrive(ruleset, router, t);
+	add_dstnat(ruleset, router, t);
+	add_srcnat(ruleset, router, t);
+	add_leave(ruleset, router, t);
+}
