@@ -105,6 +105,8 @@ struct program {
 	struct program_option *options; /* of an agent, as the file gives them */
 	size_t option_count;
 	char **argv; /* of a command: NULL-terminated, at least one element */
+	char *ready; /* of a started command: the POSIX extended regular expression of the line on
+		      * stdout that says it is ready; NULL: it is as soon as it runs */
 	char *name;  /* `as:`, by which stop and wait find it; default "NODE/AGENT" or "NODE/argv[0]'s last part" */
 	unsigned int deadline_ms;
 	struct expectation *expectations;
