@@ -16,6 +16,7 @@ enum option_type {
 	OPTION_FLAG,
 	OPTION_TEXT,
 	OPTION_NUMBER, /* whole, not negative */
+	OPTION_PORT,   /* whole, at most 65535 */
 	OPTION_SECONDS, /* a decimal number, fractions allowed */
 	OPTION_ADDRESS, /* an IP address or the name of a node */
 	OPTION_ENDPOINT, /* either, with an optional ":PORT" */
@@ -42,6 +43,7 @@ struct agent {
 	const char *summary;
 	bool server; /* runs until stopped: `start` is its place, and `run` is warned about */
 	const struct agent_option *options; /* ends with a NULL name */
+	const char *const *fields; /* of its result, ends with NULL: what can be expected of it */
 };
 
 extern const struct agent agents[];
@@ -49,5 +51,8 @@ extern const size_t agents_count;
 
 const struct agent *agent_find(const char *name);
 const struct agent_option *agent_option_find(const struct agent *agent, const char *name);
+
+/* Whether the agent's result has @field; of a dotted name the first part counts. */
+bool agent_has_field(const struct agent *agent, const char *field);
 
 #endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Kept equal to agents/README.md, the agents' own contract. */
+#include "topo/agents.h"
+
+#include <string.h>
+
+static const struct agent_option stun_server_options[] = {
+	{"primary", OPTION_ADDRESS, FILL_OWN_ADDRESS, true},
+	{"alternate", OPTION_ADDRESS, FILL_SECOND_ADDRESS, false},
+	{"port", OPTION_PORT, FILL_NONE, false},
+	{"alternate-port", OPTION_PORT, FILL_NONE, false},
+	{0},
+};
+
+static const struct agent_option detect_options[] = {
+	{"server", OPTION_ENDPOINT, FILL_STUN_SERVER, true},
+	{"port", OPTION_PORT, FILL_NONE, false},
+	{"timeout", OPTION_SECONDS, FILL_NONE, false},
+	{"binding", OPTION_FLAG, FILL_NONE, false},
+	{0},
+};
+
+static const struct agent_option rendezvous_options[] = {
+	{"listen", OPTION_ADDRESS, FILL_OWN_ADDRESS, false},
+	{"port", OPTION_PORT, FILL_NONE, false},
+	{"idle", OPTION_SECONDS, FILL_NONE, false},
+	{0},
+};
+
+static const struct agent_option punch_options[] = {
+	{"rendezvous", OPTION_ENDPOINT, FILL_RENDEZVOUS_SERVER, true},
+	{"session", OPTION_TEXT, FILL_NONE, true},
+	{"port", OPTION_PORT, FILL_NONE, false},
+	{"messages", OPTION_NUMBER, FILL_NONE, false},
+	{"interval", OPTION_SECONDS, FILL_NONE, false},
+	{"timeout", OPTION_SECONDS, FILL_NONE, false},
+	{0},
+};
+
+static const char *const no_fields[] = {NULL};
+
+static const char *const detect_fields[] = {
+	"type",      "mapping", "filtering",  "nat",    "local", "mapped", "ports", "server",
+	"alternate", "rtt_ms",  "elapsed_ms", "probes", "lost",  "reason", NULL};
+
+static const char *const punch_fields[] = {
+	"path",     "local",   "public", "peer_public", "peer",       "candidate", "blind", "sent",
+	"received", "punches", "rtt_ms", "connect_ms",  "elapsed_ms", "reason",    NULL};
+
+const struct agent agents[] = {
+	{"stun-server", "a STUN server with two addresses and two ports", true, stun_server_options,
+	 no_fields},
+	{"detect", "finds out which NAT its node is behind", false, detect_options, detect_fields},
+	{"rendezvous", "introduces two peers by the name of a session", true, rendezvous_options,
+	 no_fields},
+	{"punch", "makes a direct UDP path to the other peer of a session", false, punch_options,
+	 punch_fields},
+};
+const size_t agents_count = sizeof(agents) / sizeof(agents[0]);
+
+const struct agent *agent_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < agents_count; i++)
+		if (strcmp(agents[i].name, name) == 0)
+			return &agents[i];
+	return NULL;
+}
+
+const struct agent_option *agent_option_find(const struct agent *agent, const char *name)
+{
+	const struct agent_option *option;
+
+	for (option = agent->options; option->name; option++)
+		if (strcmp(option->name, name) == 0)
+			return option;
+	return NULL;
+}
+
+bool agent_has_field(const struct agent *agent, const char *field)
+{
+	size_t length = strcspn(field, ".");
+	size_t i;
+
+	for (i = 0; agent->fields[i]; i++)
+		if (strncmp(agent->fields[i], field, length) == 0 &&
+		    agent->fields[i][length] == '\0')
+			return true;
+	return false;
+}
