@@ -137,8 +137,9 @@ int main(int argc, char *argv[])
 	};
 	const struct cli cli = {
 		.program = "detect",
-		.summary = "Find out what NAT this host is behind: RFC 5780 mapping and filtering,\n"
-			   "and the type of RFC 3489.",
+		.summary =
+			"Find out what NAT this host is behind: RFC 5780 mapping and filtering,\n"
+			"and the type of RFC 3489.",
 		.options = options,
 	};
 	struct diag diag AUTO_DIAG = {0};

@@ -18,7 +18,7 @@ enum { SOCKETS = 4, DATAGRAM_MAX = STUN_MESSAGE_MAX };
 
 struct listener {
 	struct stun_server core;
-	int fds[SOCKETS]; /* [ip * 2 + port], -1 for none */
+	int fds[SOCKETS];         /* [ip * 2 + port], -1 for none */
 	uint8_t *request, *reply; /* DATAGRAM_MAX bytes each */
 	uint64_t requests, replies;
 	bool verbose;
@@ -47,7 +47,8 @@ static int listen_on(struct listener *listener, unsigned int ip, const struct ad
 		if (fd < 0)
 			return fd;
 		listener->fds[ip * 2 + port] = fd;
-		/* PADDING is meant to be fragmented, so "do not fragment" must stay off (RFC 5780 7.6). */
+		/* PADDING is meant to be fragmented, so "do not fragment" must stay off (RFC
+		 * 5780 7.6). */
 		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &off, sizeof(off));
 	}
 	return 0;
@@ -85,9 +86,8 @@ static void serve(struct listener *listener, struct stun_socket at)
 					   listener->reply, DATAGRAM_MAX);
 		if (listener->verbose)
 			tell(listener, &from, &reply);
-		if (reply.length > 0 &&
-		    udp_send(listener->fds[reply.by.ip * 2 + reply.by.port], &reply.to,
-			     listener->reply, reply.length) == 0)
+		if (reply.length > 0 && udp_send(listener->fds[reply.by.ip * 2 + reply.by.port],
+						 &reply.to, listener->reply, reply.length) == 0)
 			listener->replies++;
 	}
 }
@@ -159,8 +159,8 @@ static int set_up(struct listener *listener, const char *primary, const char *al
 
 int main(int argc, char *argv[])
 {
-	struct listener listener CLEANUP(listener_clear) = {
-		.fds = {-1, -1, -1, -1}, .core.software = "natsim"};
+	struct listener listener CLEANUP(listener_clear) = {.fds = {-1, -1, -1, -1},
+							    .core.software = "natsim"};
 	const char *primary = NULL, *alternate = NULL;
 	uint64_t port = 3478, alternate_port = 3479;
 	const struct cli_option options[] = {

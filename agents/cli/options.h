@@ -29,7 +29,7 @@ struct cli_option {
 
 struct cli {
 	const char *program;
-	const char *summary; /* a sentence or more */
+	const char *summary;              /* a sentence or more */
 	const struct cli_option *options; /* ends with a NULL name */
 };
 

@@ -38,9 +38,8 @@ const char *behaviour_name(enum behaviour behaviour)
 static enum behaviour mapping_of(const struct observation *seen)
 {
 	if (!seen->has_address)
-		return endpoint_equal(&seen->primary, &seen->local)
-			       ? BEHAVIOUR_ENDPOINT_INDEPENDENT
-			       : BEHAVIOUR_UNKNOWN;
+		return endpoint_equal(&seen->primary, &seen->local) ? BEHAVIOUR_ENDPOINT_INDEPENDENT
+								    : BEHAVIOUR_UNKNOWN;
 	if (endpoint_equal(&seen->address, &seen->primary))
 		return BEHAVIOUR_ENDPOINT_INDEPENDENT;
 	if (!seen->has_both)

@@ -272,7 +272,8 @@ static bool step_probe(struct detect *detect, enum detect_probe which, uint64_t 
 	return false;
 }
 
-/* The rounds of one filtering test; @voice is the probe that shows the answering endpoint speaks. */
+/* The rounds of one filtering test; @voice is the probe that shows the answering endpoint speaks.
+ */
 static bool step_silence(struct detect *detect, struct silence *silence, enum detect_probe which,
 			 enum detect_probe voice, uint64_t now, struct detect_packet *ret)
 {
@@ -506,7 +507,8 @@ void detect_refused(struct detect *detect, const struct endpoint *to, const stru
 		return;
 	endpoint_format(to, server);
 	if (error == ECONNREFUSED && addr_equal(reporter, &to->addr)) {
-		/* It came all the way from the server's host: nothing is blocked, nobody listens. */
+		/* It came all the way from the server's host: nothing is blocked, nobody listens.
+		 */
 		give_reason(detect, "nothing listens on %s", server);
 		probe->failed = true;
 	} else if (++detect->refusals >= REFUSALS_MAX) {
@@ -532,10 +534,10 @@ struct observation detect_observation(const struct detect *detect)
 		.address = probes[PROBE_ADDRESS].mapped,
 		.has_both = probes[PROBE_BOTH].answered,
 		.both = probes[PROBE_BOTH].mapped,
-		.change_both = detect->change_both.over ? detect->change_both.verdict
-							: ANSWER_UNDECIDED,
-		.change_port = detect->change_port.over ? detect->change_port.verdict
-							: ANSWER_UNDECIDED,
+		.change_both =
+			detect->change_both.over ? detect->change_both.verdict : ANSWER_UNDECIDED,
+		.change_port =
+			detect->change_port.over ? detect->change_port.verdict : ANSWER_UNDECIDED,
 	};
 }
 

@@ -9,9 +9,9 @@ enum { SILENCE_ROUNDS_MAX = 64 };
 
 /* What is known about the path, measured by whoever runs the test. */
 struct silence_path {
-	uint64_t rto;   /* after this long without an answer a datagram is taken for lost */
-	uint64_t slack; /* how much later than its control an answer may still arrive */
-	uint64_t pace;  /* between rounds */
+	uint64_t rto;        /* after this long without an answer a datagram is taken for lost */
+	uint64_t slack;      /* how much later than its control an answer may still arrive */
+	uint64_t pace;       /* between rounds */
 	unsigned int needed; /* proven rounds that make a silence */
 };
 
@@ -25,14 +25,19 @@ struct silence {
 	unsigned int proven; /* of which the control was answered */
 };
 
-enum silence_action { SILENCE_WAIT, SILENCE_SEND /* the request, and the control behind it */, SILENCE_OVER };
+enum silence_action {
+	SILENCE_WAIT,
+	SILENCE_SEND /* the request, and the control behind it */,
+	SILENCE_OVER
+};
 
 void silence_start(struct silence *silence, uint64_t now);
 
 /* The control was answered: one more round in which the path was alive. */
 void silence_proof(struct silence *silence, uint64_t now);
 
-/* The request itself was answered (ANSWER_CAME), or in a way that proves nothing (ANSWER_UNDECIDED). */
+/* The request itself was answered (ANSWER_CAME), or in a way that proves nothing
+ * (ANSWER_UNDECIDED). */
 void silence_end(struct silence *silence, enum answer verdict);
 
 /* What is to be done at @now; gives up undecided @limit after the start. */

@@ -10,7 +10,8 @@ static void fill_from_kernel(void *context, void *bytes, size_t length)
 	uint8_t *at = bytes;
 
 	(void)context;
-	/* Reading the initialised pool cannot fail; before that it blocks, and a signal may cut it short. */
+	/* Reading the initialised pool cannot fail; before that it blocks, and a signal may cut it
+	 * short. */
 	while (length > 0) {
 		ssize_t got = getrandom(at, length, 0);
 

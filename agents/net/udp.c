@@ -83,7 +83,8 @@ int udp_send(int fd, const struct endpoint *to, const void *bytes, size_t length
 {
 	struct sockaddr_storage address;
 	socklen_t address_length = endpoint_to_sockaddr(to, &address);
-	int tries = 2; /* an ICMP error of an earlier datagram may be reported first; then try again */
+	int tries =
+		2; /* an ICMP error of an earlier datagram may be reported first; then try again */
 
 	while (tries-- > 0) {
 		if (sendto(fd, bytes, length, MSG_NOSIGNAL, (const struct sockaddr *)&address,

@@ -8,7 +8,9 @@
  * A Join is idempotent: a peer is known by its random id, so repeating one (its answer
  * was lost) or saying more ("dialled") changes nothing twice. Whoever joins first
  * controls. The second peer completes the pair; a third id is refused. When both have
- * dialled, both are told to go.
+ * dialled, both are told to go. A peer still interested joins again every second, so one
+ * that has been silent for some seconds has gone (or has its GO) and is no obstacle to
+ * others who want the name.
  *
  * The answer goes to the Join's source, and when a Join moves the session on, the other peer
  * is pushed the news as an indication. A lost push is made good by that peer's own next Join.
@@ -19,15 +21,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/net/clock.h"
 #include "agents/stun/integrity.h"
 
 enum { PEERS = 2 };
 #define NOBODY UINT32_MAX
+#define SILENT_FOR (5 * SEC)
 
 struct member {
 	bool present;
 	uint8_t id[PEER_ID_SIZE];
 	enum join_stage stage;
+	uint64_t touched; /* its last Join */
 	struct endpoint public;
 	struct endpoint privates[PRIVATE_MAX];
 	size_t private_count;
@@ -40,7 +45,7 @@ struct session {
 	struct member members[PEERS]; /* [0] came first and controls */
 	enum session_stage stage;
 	uint64_t touched;
-	uint32_t chain;       /* next of the same hash */
+	uint32_t chain;        /* next of the same hash */
 	uint32_t older, newer; /* the list by `touched` */
 };
 
@@ -154,9 +159,8 @@ static struct session *add(struct rendezvous *rendezvous, const struct join *joi
 	else
 		index = rendezvous->fresh++;
 	session = &rendezvous->sessions[index];
-	*session = (struct session){.stage = SESSION_WAITING,
-				    .name_length = join->session_length,
-				    .chain = *bucket};
+	*session = (struct session){
+		.stage = SESSION_WAITING, .name_length = join->session_length, .chain = *bucket};
 	memcpy(session->name, join->session, join->session_length);
 	random_fill(&rendezvous->config.random, session->token, sizeof(session->token));
 	*bucket = index + 1;
@@ -216,9 +220,24 @@ static struct member *admit(struct session *session, const struct join *join)
 	if (!member)
 		return NULL;
 	if (!member->present)
-		memcpy(member->id, join->peer, PEER_ID_SIZE);
-	member->present = true;
+		*member = (struct member){.present = true};
+	memcpy(member->id, join->peer, PEER_ID_SIZE);
 	return member;
+}
+
+/* A stranger asks for the name: has everybody who holds it gone? */
+static bool deserted(const struct session *session, const struct join *join, uint64_t now)
+{
+	size_t i;
+
+	for (i = 0; i < PEERS; i++) {
+		const struct member *member = &session->members[i];
+
+		if (member->present && (memcmp(member->id, join->peer, PEER_ID_SIZE) == 0 ||
+					member->touched + SILENT_FOR > now))
+			return false;
+	}
+	return true;
 }
 
 /* Where the session stands now that @session's members have said what they said. */
@@ -226,9 +245,8 @@ static enum session_stage stage_of(const struct session *session)
 {
 	const struct member *a = &session->members[0], *b = &session->members[1];
 
-	if (session->stage == SESSION_GO ||
-	    (session->stage == SESSION_PAIRED && a->stage == JOIN_DIALLED &&
-	     b->stage == JOIN_DIALLED))
+	if (session->stage == SESSION_GO || (session->stage == SESSION_PAIRED &&
+					     a->stage == JOIN_DIALLED && b->stage == JOIN_DIALLED))
 		return SESSION_GO;
 	return a->present && b->present ? SESSION_PAIRED : SESSION_WAITING;
 }
@@ -287,6 +305,10 @@ static size_t take_join(struct rendezvous *rendezvous, const struct join *join,
 	struct member *member;
 	size_t count = 0;
 
+	if (session && deserted(session, join, now)) {
+		forget(rendezvous, session);
+		session = NULL;
+	}
 	if (!session)
 		session = add(rendezvous, join);
 	if (!session)
@@ -300,7 +322,7 @@ static size_t take_join(struct rendezvous *rendezvous, const struct join *join,
 	memcpy(member->privates, join->privates, sizeof(member->privates));
 	if (session->stage >= SESSION_PAIRED && join->stage > member->stage)
 		member->stage = join->stage;
-	session->touched = now;
+	session->touched = member->touched = now;
 	list_remove(rendezvous, session);
 	list_append(rendezvous, session);
 	before = session->stage;

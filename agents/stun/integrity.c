@@ -6,7 +6,9 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { CRC_MASK = 0x5354554e }; /* "STUN": keeps the CRC apart from one the payload itself carries */
+enum {
+	CRC_MASK = 0x5354554e
+}; /* "STUN": keeps the CRC apart from one the payload itself carries */
 
 /*
  * The header is hashed with the length the message has when it ends with the

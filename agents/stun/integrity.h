@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The two seals of a STUN message: FINGERPRINT (is it STUN?) and MESSAGE-INTEGRITY (is it from whom I think?). */
+/* The two seals of a STUN message: FINGERPRINT (is it STUN?) and MESSAGE-INTEGRITY (is it from whom
+ * I think?). */
 #ifndef NATSIM_AGENTS_STUN_INTEGRITY_H
 #define NATSIM_AGENTS_STUN_INTEGRITY_H
 

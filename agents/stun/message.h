@@ -29,41 +29,46 @@ enum {
 	STUN_COOKIE = 0x2112A442,
 };
 
-enum stun_class { STUN_REQUEST, STUN_INDICATION, STUN_SUCCESS, STUN_ERROR }; /* RFC 8489 section 5 */
+enum stun_class {
+	STUN_REQUEST,
+	STUN_INDICATION,
+	STUN_SUCCESS,
+	STUN_ERROR
+}; /* RFC 8489 section 5 */
 
 enum { STUN_BINDING = 0x001 };
 
 /* Numbers from the IANA registry; the section is where the meaning is defined. */
 enum stun_type {
-	STUN_MAPPED_ADDRESS = 0x0001,          /* RFC 8489 14.1 */
-	STUN_RESPONSE_ADDRESS = 0x0002,        /* RFC 3489 11.2.2 */
-	STUN_CHANGE_REQUEST = 0x0003,          /* RFC 5780 7.2 */
-	STUN_SOURCE_ADDRESS = 0x0004,          /* RFC 3489 11.2.5 */
-	STUN_CHANGED_ADDRESS = 0x0005,         /* RFC 3489 11.2.3 */
-	STUN_USERNAME = 0x0006,                /* RFC 8489 14.3 */
-	STUN_PASSWORD = 0x0007,                /* RFC 3489 11.2.7 */
-	STUN_MESSAGE_INTEGRITY = 0x0008,       /* RFC 8489 14.5 */
-	STUN_ERROR_CODE = 0x0009,              /* RFC 8489 14.8 */
-	STUN_UNKNOWN_ATTRIBUTES = 0x000a,      /* RFC 8489 14.13 */
-	STUN_REFLECTED_FROM = 0x000b,          /* RFC 3489 11.2.11 */
-	STUN_DATA = 0x0013,                    /* RFC 8656 18.4 */
-	STUN_REALM = 0x0014,                   /* RFC 8489 14.9 */
-	STUN_NONCE = 0x0015,                   /* RFC 8489 14.10 */
+	STUN_MAPPED_ADDRESS = 0x0001,           /* RFC 8489 14.1 */
+	STUN_RESPONSE_ADDRESS = 0x0002,         /* RFC 3489 11.2.2 */
+	STUN_CHANGE_REQUEST = 0x0003,           /* RFC 5780 7.2 */
+	STUN_SOURCE_ADDRESS = 0x0004,           /* RFC 3489 11.2.5 */
+	STUN_CHANGED_ADDRESS = 0x0005,          /* RFC 3489 11.2.3 */
+	STUN_USERNAME = 0x0006,                 /* RFC 8489 14.3 */
+	STUN_PASSWORD = 0x0007,                 /* RFC 3489 11.2.7 */
+	STUN_MESSAGE_INTEGRITY = 0x0008,        /* RFC 8489 14.5 */
+	STUN_ERROR_CODE = 0x0009,               /* RFC 8489 14.8 */
+	STUN_UNKNOWN_ATTRIBUTES = 0x000a,       /* RFC 8489 14.13 */
+	STUN_REFLECTED_FROM = 0x000b,           /* RFC 3489 11.2.11 */
+	STUN_DATA = 0x0013,                     /* RFC 8656 18.4 */
+	STUN_REALM = 0x0014,                    /* RFC 8489 14.9 */
+	STUN_NONCE = 0x0015,                    /* RFC 8489 14.10 */
 	STUN_MESSAGE_INTEGRITY_SHA256 = 0x001c, /* RFC 8489 14.6 */
-	STUN_PASSWORD_ALGORITHM = 0x001d,      /* RFC 8489 14.12 */
-	STUN_USERHASH = 0x001e,                /* RFC 8489 14.4 */
-	STUN_XOR_MAPPED_ADDRESS = 0x0020,      /* RFC 8489 14.2 */
-	STUN_PRIORITY = 0x0024,                /* RFC 8445 16.1 */
-	STUN_USE_CANDIDATE = 0x0025,           /* RFC 8445 16.1 */
-	STUN_PADDING = 0x0026,                 /* RFC 5780 7.6 */
-	STUN_RESPONSE_PORT = 0x0027,           /* RFC 5780 7.5 */
+	STUN_PASSWORD_ALGORITHM = 0x001d,       /* RFC 8489 14.12 */
+	STUN_USERHASH = 0x001e,                 /* RFC 8489 14.4 */
+	STUN_XOR_MAPPED_ADDRESS = 0x0020,       /* RFC 8489 14.2 */
+	STUN_PRIORITY = 0x0024,                 /* RFC 8445 16.1 */
+	STUN_USE_CANDIDATE = 0x0025,            /* RFC 8445 16.1 */
+	STUN_PADDING = 0x0026,                  /* RFC 5780 7.6 */
+	STUN_RESPONSE_PORT = 0x0027,            /* RFC 5780 7.5 */
 	STUN_XOR_MAPPED_ADDRESS_DRAFT = 0x8020, /* what servers sent before 0x0020 was assigned */
-	STUN_SOFTWARE = 0x8022,                /* RFC 8489 14.14 */
-	STUN_FINGERPRINT = 0x8028,             /* RFC 8489 14.7 */
-	STUN_ICE_CONTROLLED = 0x8029,          /* RFC 8445 16.1 */
-	STUN_ICE_CONTROLLING = 0x802a,         /* RFC 8445 16.1 */
-	STUN_RESPONSE_ORIGIN = 0x802b,         /* RFC 5780 7.3 */
-	STUN_OTHER_ADDRESS = 0x802c,           /* RFC 5780 7.4 */
+	STUN_SOFTWARE = 0x8022,                 /* RFC 8489 14.14 */
+	STUN_FINGERPRINT = 0x8028,              /* RFC 8489 14.7 */
+	STUN_ICE_CONTROLLED = 0x8029,           /* RFC 8445 16.1 */
+	STUN_ICE_CONTROLLING = 0x802a,          /* RFC 8445 16.1 */
+	STUN_RESPONSE_ORIGIN = 0x802b,          /* RFC 5780 7.3 */
+	STUN_OTHER_ADDRESS = 0x802c,            /* RFC 5780 7.4 */
 };
 
 /* The two flags of CHANGE-REQUEST. */

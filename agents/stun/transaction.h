@@ -16,17 +16,17 @@ struct transaction_timing {
 	uint64_t longest;   /* the doubling stops here */
 	unsigned int sends; /* how often at most; 0 for no limit */
 	uint64_t last;      /* how long to wait after the last sending */
-	uint64_t limit;     /* give up this long after the start, whatever is left; 0 for no limit */
+	uint64_t limit; /* give up this long after the start, whatever is left; 0 for no limit */
 };
 
 /* RFC 8489 section 6.2.1: sent at 0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5 s, failed at 39.5 s. */
-#define TRANSACTION_RFC8489                                                                        \
-	((struct transaction_timing){                                                              \
+#define TRANSACTION_RFC8489           \
+	((struct transaction_timing){ \
 		.first = 500 * MSEC, .longest = UINT64_MAX, .sends = 7, .last = 8000 * MSEC})
 
 /* RFC 3489 section 9.3: sent at 0, 0.1, 0.3, 0.7, 1.5, 3.1, 4.7, 6.3, 7.9 s, failed at 9.5 s. */
-#define TRANSACTION_RFC3489                                                                        \
-	((struct transaction_timing){                                                              \
+#define TRANSACTION_RFC3489           \
+	((struct transaction_timing){ \
 		.first = 100 * MSEC, .longest = 1600 * MSEC, .sends = 9, .last = 1600 * MSEC})
 
 struct transaction {

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages between two peers, sealed with the token the rendezvous gave the pair, and
+ * marked with the sender's role: a private address may belong to anybody, even to
+ * ourselves, and only the other peer's words count.
+ */
+#ifndef NATSIM_AGENTS_PUNCH_SEAL_H
+#define NATSIM_AGENTS_PUNCH_SEAL_H
+
+#include "agents/rendezvous/protocol.h"
+
+enum { SEALED_MAX = 256, PAYLOAD_MAX = 64 };
+
+struct seal {
+	uint8_t token[TOKEN_SIZE];
+	enum peer_role role; /* our own */
+};
+
+enum sealed_kind {
+	SEALED_NONE,    /* not the peer's, or not whole */
+	SEALED_BLIND,   /* the negative control */
+	SEALED_CHECK,   /* does this path work? */
+	SEALED_MESSAGE, /* payload */
+	SEALED_BYE,     /* all of mine arrived */
+	SEALED_REPLY,   /* to any of the last three; `id` says which */
+};
+
+struct sealed {
+	enum sealed_kind kind;
+	uint8_t id[STUN_ID_SIZE];
+	bool nominated;    /* SEALED_CHECK: USE-CANDIDATE */
+	uint32_t sequence; /* SEALED_MESSAGE; SEALED_BYE: 1 when the sender has our Bye */
+};
+
+/* Each returns the length written into @buffer (SEALED_MAX bytes always do). */
+size_t seal_blind(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], void *buffer);
+size_t seal_check(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], bool nominate,
+		  void *buffer);
+size_t seal_message(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], uint32_t sequence,
+		    void *buffer);
+size_t seal_bye(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], bool has_theirs,
+		void *buffer);
+
+/* The reply to @kind, telling @from how we see it. */
+size_t seal_reply(const struct seal *seal, const struct sealed *request,
+		  const struct endpoint *from, void *buffer);
+
+/* Open what came; kind SEALED_NONE unless the other peer of this very pair wrote it. */
+struct sealed seal_open(const struct seal *seal, const struct stun_message *message);
+
+#endif
