@@ -159,10 +159,10 @@ void expr_load_addr(struct builder *b, unsigned int reg, const struct addr *addr
 	set_text(b, reg, "%s", addr_format(addr, text));
 }
 
-void expr_load_nothing(struct builder *b, unsigned int reg)
+void expr_load_zero(struct builder *b, unsigned int reg)
 {
 	load_value(b, reg, 0);
-	b->registers[reg][0] = '\0';
+	set_text(b, reg, "0");
 }
 
 /*
@@ -315,26 +315,51 @@ void expr_match_set(struct builder *b, unsigned int reg, const struct set *set, 
 		return;
 	if (!member)
 		set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
-	say(b, "%s %s@%s", joined(b, reg, set->key.count, key), member ? "" : "!= ", set->name);
+	say(b, "%s %s@%s", joined(b, reg, ir_type_registers(&set->key), key),
+	    member ? "" : "!= ", set->name);
 }
 
-void expr_map(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest,
-	      const char *const *names)
+void expr_map(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest)
 {
 	struct nftnl_expr *expr = look_up(b, reg, map);
-	char key[JOINED_MAX], left[JOINED_MAX];
-	size_t i;
+	char key[JOINED_MAX];
+	unsigned int i;
 
 	if (!expr)
 		return;
 	set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, kernel_register(dest));
-	joined(b, reg, map->key.count, key);
-	for (i = 0; i < map->data.count; i++)
-		set_text(b, dest + (unsigned int)i, "%s", names && names[i] ? names[i] : "");
-	if (names)
-		say(b, "%s = %s map @%s", joined(b, dest, map->data.count, left), key, map->name);
-	else
-		set_text(b, dest, "%s map @%s", key, map->name);
+	joined(b, reg, ir_type_registers(&map->key), key);
+	for (i = 0; i < ir_type_registers(&map->data); i++)
+		b->registers[dest + i][0] = '\0';
+	set_text(b, dest, "%s map @%s", key, map->name);
+}
+
+/*
+ * nft (1.0.6, and the sources of later ones) takes a map's result to be zero bytes long,
+ * and aborts when it lists a rule in which such a result is part of a key. It does not
+ * look behind the first register of the result, though, but shows what was loaded there
+ * before. So the result begins one register early, with a field that is no part of any
+ * key, and the others are loaded with zeros for nft to show.
+ */
+void expr_map_named(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest,
+		    const char *name)
+{
+	unsigned int i, count;
+	char key[JOINED_MAX];
+	struct nftnl_expr *expr;
+
+	if (b->ruleset->error)
+		return;
+	count = ir_type_registers(&map->data) - 1;
+	for (i = 0; i < count; i++)
+		expr_load_zero(b, dest + i);
+	expr = look_up(b, reg, map);
+	set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, kernel_register(dest - 1));
+	say(b, "_ . %s = %s map @%s", name, joined(b, reg, ir_type_registers(&map->key), key),
+	    map->name);
+	for (i = 0; i < count; i++)
+		b->registers[dest + i][0] = '\0';
+	set_text(b, dest, "%s", name);
 }
 
 /* "timeout 5s", "timeout 1s500ms" as nft takes it. */
@@ -367,10 +392,10 @@ static void change_set(struct builder *b, uint32_t operation, const struct set *
 		set_u32(expr, NFTNL_EXPR_DYNSET_SREG_DATA, kernel_register(data));
 	set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, timeout_ms);
 	if (map)
-		joined(b, data, set->data.count, data_text);
+		joined(b, data, ir_type_registers(&set->data), data_text);
 	say(b, "%s @%s { %s timeout %s%s%s }", operation == NFT_DYNSET_OP_ADD ? "add" : "update",
-	    set->name, joined(b, key, set->key.count, key_text), duration(timeout_ms, time_text),
-	    map ? " : " : "", data_text);
+	    set->name, joined(b, key, ir_type_registers(&set->key), key_text),
+	    duration(timeout_ms, time_text), map ? " : " : "", data_text);
 }
 
 void expr_add(struct builder *b, const struct set *set, unsigned int key, unsigned int data,

@@ -47,7 +47,7 @@ enum field {
 /* Loads. @reg counts from 0. */
 void expr_load_field(struct builder *b, unsigned int reg, enum field field);
 void expr_load_addr(struct builder *b, unsigned int reg, const struct addr *addr);
-void expr_load_nothing(struct builder *b, unsigned int reg); /* zero, without a text */
+void expr_load_zero(struct builder *b, unsigned int reg);
 
 /* "$port": a port drawn from @first..@first + @count - 1, in network order. */
 enum draw { DRAW_RANDOM, DRAW_NEXT };
@@ -65,11 +65,13 @@ void expr_match_set(struct builder *b, unsigned int reg, const struct set *set, 
 
 /*
  * What @map holds for the key in @reg goes to @dest; the rule ends when it holds nothing.
- * Without @names the text of @dest is the lookup itself; with names, one for each field
- * (NULL continues the one before), the text assigns them: "$owner = KEY map @claim".
+ * The text of @dest is the lookup itself. A result that becomes a part of a key must have
+ * a name instead: "_ . $owner = KEY map @claim"; then only what follows the map's first
+ * field goes to @dest, the first one to the register before it.
  */
-void expr_map(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest,
-	      const char *const *names);
+void expr_map(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest);
+void expr_map_named(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest,
+		    const char *name);
 
 /* Add an element, or add it or else set its timer anew. A full set ends the rule. */
 void expr_add(struct builder *b, const struct set *set, unsigned int key, unsigned int data,

@@ -148,9 +148,11 @@ void ir_add_statement(struct ruleset *ruleset, struct rule *rule, const char *te
 static const struct {
 	const char *name;
 	uint32_t number;
+	unsigned int registers;
 } datatypes[] = {
-	[TYPE_ADDR] = {"ipv4_addr", 7},
-	[TYPE_PORT] = {"inet_service", 13},
+	[TYPE_ADDR] = {"ipv4_addr", 7, 1},
+	[TYPE_PORT] = {"inet_service", 13, 1},
+	[TYPE_KEY] = {"ipv6_addr", 8, 4},
 };
 
 const char *ir_type_format(const struct type *type, char text[IR_TYPE_TEXT_MAX])
@@ -164,12 +166,22 @@ const char *ir_type_format(const struct type *type, char text[IR_TYPE_TEXT_MAX])
 	return text;
 }
 
+unsigned int ir_type_registers(const struct type *type)
+{
+	unsigned int registers = 0;
+	size_t i;
+
+	for (i = 0; i < type->count; i++)
+		registers += datatypes[type->fields[i]].registers;
+	return registers;
+}
+
 /* A concatenation pads every field to a register; a lone port keeps its two bytes. */
 uint32_t ir_type_length(const struct type *type)
 {
 	if (type->count == 1 && type->fields[0] == TYPE_PORT)
 		return sizeof(uint16_t);
-	return (uint32_t)(type->count * sizeof(uint32_t));
+	return (uint32_t)(ir_type_registers(type) * sizeof(uint32_t));
 }
 
 /* Six bits a field, the first field highest (concat_subtype_add() in nftables). */

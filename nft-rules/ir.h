@@ -23,15 +23,19 @@ enum {
 	IR_NAME_MAX = 32,
 	IR_COMMENT_MAX =
 		128, /* bytes with the NUL; nft keeps no more (NFTNL_UDATA_COMMENT_MAXLEN) */
-	IR_FIELDS_MAX = 4,
-	IR_SETS_MAX = 16,
+	IR_FIELDS_MAX = 5,
+	IR_SETS_MAX = 24,
 	IR_CHAINS_MAX = 32,
 };
 
-/* The two kinds of value a NAT keys on. An ICMP query's identifier is a port here. */
-enum datatype { TYPE_ADDR, TYPE_PORT };
+/*
+ * The kinds of value a NAT keys on. An ICMP query's identifier is a port here. A whole
+ * key of two endpoints can be a field: nft's types have room for five fields (six bits
+ * each), and 16 bytes that nft knows how to show are an IPv6 address.
+ */
+enum datatype { TYPE_ADDR, TYPE_PORT, TYPE_KEY };
 
-/* A concatenation, "ipv4_addr . inet_service": each field fills a 32-bit register. */
+/* A concatenation, "ipv4_addr . inet_service": each field fills whole 32-bit registers. */
 struct type {
 	enum datatype fields[IR_FIELDS_MAX];
 	size_t count;
@@ -97,9 +101,10 @@ void ir_add_statement(struct ruleset *ruleset, struct rule *rule, const char *te
 void ir_fail(struct ruleset *ruleset, int error); /* keeps the first error */
 
 /* The type as nft writes it, "ipv4_addr . inet_service". */
-#define IR_TYPE_TEXT_MAX 80
+#define IR_TYPE_TEXT_MAX 96
 const char *ir_type_format(const struct type *type, char text[IR_TYPE_TEXT_MAX]);
-uint32_t ir_type_length(const struct type *type); /* in registers' bytes */
+uint32_t ir_type_length(const struct type *type); /* in bytes */
+unsigned int ir_type_registers(const struct type *type);
 uint32_t ir_type_number(const struct type *type); /* nft's number for the concatenation */
 
 #endif

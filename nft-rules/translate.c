@@ -2,7 +2,7 @@
 #include "nft-rules/translate.h"
 
 #include <netinet/in.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "nft-rules/expr.h"
 #include "nft-rules/hooks.h"
@@ -13,8 +13,13 @@
  */
 #define LATENESS_DIVISOR 20U
 #define LATENESS_MIN_MS 10U
-/* A claim that was won but not used (two first packets of one socket) frees its port soon. */
+/*
+ * What an attempt writes holds this long; the packet that made the attempt extends it
+ * on its way out (see "keep"). What did not get that far is soon forgotten, the claim
+ * last, so that nothing points to a port that is free again.
+ */
 #define TRIAL_MS 5000U
+#define TRIAL_CLAIM_MS (2 * TRIAL_MS)
 /* How long a comparison is remembered: it is used within the same rule. */
 #define SAME_MS 1000U
 
@@ -27,15 +32,16 @@
 #define FANOUT 4U
 #define LEVELS 3U
 
-/* The registers of an attempt. Neighbours are keys together, so the order matters. */
+/* The registers of a rule. Neighbours are used together, so the order matters. */
 enum {
-	REG_KEY = 0,         /* up to four: inside address, inside port, peer address, peer port */
-	REG_EXTERNAL = 4,    /* the external endpoint: its address */
-	REG_PORT = 5,        /* its port: the candidate */
-	REG_INSIDE = 6,      /* own inside endpoint once more, two */
-	REG_OWNER = 8,       /* the key that owns the candidate: two for the endpoint ... */
-	REG_OWNER_PEER = 10, /* ... and up to two for the peer */
-	REG_PEER = 12,       /* own peer once more, two */
+	REG_HOLD = 0,     /* what a claim says: the external address, and right behind it ... */
+	REG_KEY = 1,      /* ... the key: inside address and port, peer address and port */
+	REG_EXTERNAL = 5, /* the external endpoint: its address ... */
+	REG_PORT = 6,     /* ... and its port, the candidate */
+	REG_OWNER = 8,    /* the key that owns the candidate (7 takes the address before it), */
+			  /* and right behind it the own key once more */
+	REG_PERMISSION = 8,
+	REG_INSIDE = 8, /* an inside endpoint to translate to */
 };
 
 static const struct protocol {
@@ -63,7 +69,7 @@ struct translation {
 	const struct protocol *protocol;
 	enum nat_dependence mapping, filtering; /* of this protocol: ICMP peers have no ports */
 	uint64_t life, fresh_life, claim_life;
-	const struct set *claim, *out, *permit, *fresh, *same;
+	const struct set *claim, *out, *in, *permit, *fresh, *same;
 	struct chain *bind, *keep;
 };
 
@@ -74,7 +80,7 @@ static enum nat_dependence of_protocol(enum nat_dependence dependence, enum nat_
 	return dependence;
 }
 
-/* How many registers the peer takes in a key. */
+/* How much of the peer a key or permission has in it: nothing, its address, its port too. */
 static unsigned int peer_fields(enum nat_dependence dependence)
 {
 	switch (dependence) {
@@ -97,18 +103,22 @@ static void load_peer(struct builder *b, unsigned int reg, enum nat_dependence d
 		expr_load_field(b, reg + 1, port);
 }
 
-/* The inside endpoint of a packet that leaves and is not translated yet. */
-static void load_inside(const struct translation *t, struct builder *b, unsigned int reg)
+/*
+ * What the mapping of a packet that leaves, and is not translated yet, depends on.
+ * Keys have two fields or four: where only the peer's address counts, 0 is its port.
+ */
+static void load_key(const struct translation *t, struct builder *b, unsigned int reg)
 {
 	expr_load_field(b, reg, FIELD_IP_SADDR);
 	expr_load_field(b, reg + 1, t->protocol->out_port);
+	load_peer(b, reg + 2, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
+	if (t->mapping == ADDRESS_DEPENDENT)
+		expr_load_zero(b, reg + 3);
 }
 
-/* What its mapping depends on. */
-static void load_key(const struct translation *t, struct builder *b)
+static unsigned int key_fields(const struct translation *t)
 {
-	load_inside(t, b, REG_KEY);
-	load_peer(b, REG_KEY + 2, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
+	return t->mapping == ENDPOINT_INDEPENDENT ? 2 : 4;
 }
 
 /* The permission that a packet which leaves (already translated) gives, and that one which arrives
@@ -129,31 +139,26 @@ static void add_sets(struct translation *t)
 {
 	const struct type port = {{TYPE_PORT}, 1};
 	const struct type endpoint = {{TYPE_ADDR, TYPE_PORT}, 2};
-	struct type key = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 0};
-	struct type permission = {{TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 0};
+	const struct type endpoints = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 4};
+	const struct type *key = t->mapping == ENDPOINT_INDEPENDENT ? &endpoint : &endpoints;
+	struct type permission = {{TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 1 + peer_fields(t->filtering)};
 	const char *name = t->protocol->name;
+	struct type hold;
 
-	key.count = 2 + peer_fields(t->mapping);
-	permission.count = 1 + peer_fields(t->filtering);
-	t->claim =
-		ir_add_set(t->ruleset, &port, &key,
-			   "who holds an external port; the first to claim it", "%s_claim", name);
-	t->out = ir_add_set(t->ruleset, &key, &endpoint, "the mappings, as the inside sees them",
+	hold.fields[0] = TYPE_ADDR;
+	memcpy(&hold.fields[1], key->fields, key->count * sizeof(key->fields[0]));
+	hold.count = 1 + key->count;
+	t->claim = ir_add_set(t->ruleset, &port, &hold,
+			      "external port: its address, and the key that claimed it first",
+			      "%s_claim", name);
+	t->out = ir_add_set(t->ruleset, key, &endpoint, "the mappings as the inside sees them",
 			    "%s_out", name);
-	t->permit = ir_add_set(t->ruleset, &permission, NULL, "who may come in through which port",
-			       "%s_permit", name);
+	t->in = ir_add_set(t->ruleset, &port, &endpoint, "the mappings as the outside sees them",
+			   "%s_in", name);
+	t->permit = ir_add_set(t->ruleset, &permission, NULL,
+			       "external port, and which peer may use it", "%s_permit", name);
 	t->fresh = ir_add_set(t->ruleset, &permission, NULL,
 			      "refreshed so lately that it need not be again", "%s_fresh", name);
-}
-
-/*
- * Is the key that owns the candidate our own? nftables cannot compare two registers,
- * but it can ask whether a pair is in a set that only ever holds equal pairs, and
- * that holds ours because we have just put it there.
- */
-static void put_same(struct builder *b, const struct translation *t, unsigned int reg)
-{
-	expr_update(b, t->same, reg, 0, SAME_MS);
 }
 
 /*
@@ -161,33 +166,28 @@ static void put_same(struct builder *b, const struct translation *t, unsigned in
  * earlier packet), make it the mapping and leave through the mapping. Two first
  * packets of one socket may both win a port; the mapping is the one that was
  * written first, and both leave through it.
+ *
+ * Is the key behind the claim our own? nftables cannot compare two registers, but it
+ * can ask whether a pair is in a set that only ever holds equal pairs, and that holds
+ * ours because we have just put it there.
  */
 static void finish_attempt(const struct translation *t, struct builder *b)
 {
-	static const char *const owner[] = {"$owner", NULL, "$owner_peer", NULL};
-	unsigned int peer = peer_fields(t->mapping);
+	unsigned int own = REG_OWNER + key_fields(t);
 
-	expr_add(b, t->claim, REG_PORT, REG_KEY, TRIAL_MS);
+	expr_load_addr(b, REG_HOLD, &t->router->external);
+	expr_add(b, t->claim, REG_PORT, REG_HOLD, TRIAL_CLAIM_MS);
 
-	load_inside(t, b, REG_INSIDE);
-	load_inside(t, b, REG_OWNER);
-	put_same(b, t, REG_INSIDE);
-	if (peer) {
-		/* The absent port of an address-dependent key stays nothing on both sides. */
-		expr_load_nothing(b, REG_OWNER_PEER + 1);
-		expr_load_nothing(b, REG_PEER + 1);
-		load_peer(b, REG_OWNER_PEER, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
-		load_peer(b, REG_PEER, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
-		put_same(b, t, REG_OWNER_PEER);
-	}
-	expr_map(b, REG_PORT, t->claim, REG_OWNER, owner);
-	expr_match_set(b, REG_INSIDE, t->same, true);
-	if (peer)
-		expr_match_set(b, REG_OWNER_PEER, t->same, true);
+	load_key(t, b, REG_OWNER);
+	load_key(t, b, own);
+	expr_update(b, t->same, REG_OWNER, 0, SAME_MS);
+	expr_map_named(b, REG_PORT, t->claim, REG_OWNER, "$owner");
+	expr_match_set(b, REG_OWNER, t->same, true);
 
 	expr_load_addr(b, REG_EXTERNAL, &t->router->external);
-	expr_add(b, t->out, REG_KEY, REG_EXTERNAL, t->life);
-	expr_map(b, REG_KEY, t->out, REG_EXTERNAL, NULL);
+	expr_add(b, t->out, REG_KEY, REG_EXTERNAL, TRIAL_MS);
+	expr_add(b, t->in, REG_PORT, REG_KEY, TRIAL_MS);
+	expr_map(b, REG_KEY, t->out, REG_EXTERNAL);
 	expr_snat(b, REG_EXTERNAL);
 }
 
@@ -203,7 +203,7 @@ static struct chain *add_attempts(const struct translation *t)
 	chain = ir_add_chain(t->ruleset, NULL, comments[0], "%s_try", t->protocol->name);
 	b = expr_rule(t->ruleset, chain,
 		      "draw a port, claim it, look who owns it; ours: map to it");
-	load_key(t, &b);
+	load_key(t, &b, REG_KEY);
 	expr_draw_port(&b, REG_PORT,
 		       t->router->nat->ports == PORTS_SEQUENTIAL ? DRAW_NEXT : DRAW_RANDOM,
 		       PORT_FIRST, PORT_COUNT);
@@ -230,14 +230,14 @@ static void add_bind(struct translation *t)
 	t->bind = ir_add_chain(t->ruleset, NULL, "the external endpoint of a new flow", "%s_bind",
 			       t->protocol->name);
 	b = expr_rule(t->ruleset, t->bind, "there is a mapping: leave through it");
-	load_key(t, &b);
-	expr_map(&b, REG_KEY, t->out, REG_EXTERNAL, NULL);
+	load_key(t, &b, REG_KEY);
+	expr_map(&b, REG_KEY, t->out, REG_EXTERNAL);
 	expr_snat(&b, REG_EXTERNAL);
 
 	if (t->router->nat->ports == PORTS_PRESERVING) {
 		b = expr_rule(t->ruleset, t->bind,
 			      "claim the own port, look who owns it; ours: map to it");
-		load_key(t, &b);
+		load_key(t, &b, REG_KEY);
 		expr_load_field(&b, REG_PORT, t->protocol->out_port);
 		finish_attempt(t, &b);
 	}
@@ -252,7 +252,6 @@ static void add_bind(struct translation *t)
 /* Every packet that leaves, in either of conntrack's directions, keeps what it uses alive. */
 static void add_keep(struct translation *t)
 {
-	static const char *const key[] = {"$key", NULL, NULL, NULL};
 	struct builder b;
 
 	t->keep = ir_add_chain(t->ruleset, NULL, "keep alive what a packet uses", "%s_keep",
@@ -265,12 +264,14 @@ static void add_keep(struct translation *t)
 	b = expr_rule(t->ruleset, t->keep, "claim, mapping and permission live on");
 	expr_load_field(&b, REG_EXTERNAL, FIELD_IP_SADDR);
 	expr_load_field(&b, REG_PORT, t->protocol->out_port);
-	expr_map(&b, REG_PORT, t->claim, REG_KEY, key);
-	expr_update(&b, t->claim, REG_PORT, REG_KEY, t->claim_life);
+	expr_map_named(&b, REG_PORT, t->claim, REG_KEY, "$key");
+	expr_load_field(&b, REG_HOLD, FIELD_IP_SADDR);
+	expr_update(&b, t->claim, REG_PORT, REG_HOLD, t->claim_life);
 	expr_update(&b, t->out, REG_KEY, REG_EXTERNAL, t->life);
-	load_given(t, &b, REG_OWNER);
-	expr_update(&b, t->permit, REG_OWNER, 0, t->life);
-	expr_update(&b, t->fresh, REG_OWNER, 0, t->fresh_life);
+	expr_update(&b, t->in, REG_PORT, REG_KEY, t->life);
+	load_given(t, &b, REG_PERMISSION);
+	expr_update(&b, t->permit, REG_PERMISSION, 0, t->life);
+	expr_update(&b, t->fresh, REG_PERMISSION, 0, t->fresh_life);
 	expr_accept(&b);
 
 	b = expr_rule(t->ruleset, t->keep, "a port that nobody holds, or a table that is full");
@@ -325,8 +326,8 @@ static struct builder echo_rule(const struct translation *t, struct chain *chain
 
 static void refuse_strangers(const struct translation *t, struct builder *b)
 {
-	load_needed(t, b, REG_OWNER);
-	expr_match_set(b, REG_OWNER, t->permit, false);
+	load_needed(t, b, REG_PERMISSION);
+	expr_match_set(b, REG_PERMISSION, t->permit, false);
 	expr_drop(b);
 }
 
@@ -367,8 +368,8 @@ static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 static void translate_in(const struct translation *t, struct builder *b)
 {
 	expr_load_field(b, REG_PORT, t->protocol->in_port);
-	expr_map(b, REG_PORT, t->claim, REG_OWNER, NULL);
-	expr_dnat(b, REG_OWNER);
+	expr_map(b, REG_PORT, t->in, REG_INSIDE);
+	expr_dnat(b, REG_INSIDE);
 }
 
 /* The first packet of a flow that the outside opens. */
@@ -443,13 +444,15 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 
 void translate_build(struct ruleset *ruleset, const struct nat_router *router)
 {
-	const struct type pair = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 4};
+	const struct type endpoint_pair = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 4};
+	const struct type key_pair = {{TYPE_KEY, TYPE_KEY}, 2};
+	const struct type *pair =
+		router->nat->mapping == ENDPOINT_INDEPENDENT ? &endpoint_pair : &key_pair;
 	struct translation t[NAT_PROTOCOLS];
 	const struct set *same;
 	int protocol;
 
-	same = ir_add_set(ruleset, &pair, NULL, "pairs of equal endpoints, to compare with",
-			  "same");
+	same = ir_add_set(ruleset, pair, NULL, "pairs of equal keys, to compare keys with", "same");
 	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
 		translation_init(&t[protocol], ruleset, router, same, (enum nat_protocol)protocol);
 	add_arrive(ruleset, router, t);
