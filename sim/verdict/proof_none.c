@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the absence of a path is proven.
+ *
+ * That no packet arrived is weak evidence: a broken agent sees the same. So three
+ * things must come together. Both peers say "none". Both did try: each was told the
+ * other's endpoint, and the kernel of a NAT before it saw packets go there. And the
+ * declared NATs explain it (verdict/theory.c); the tables then show it in numbers: the
+ * port that the rendezvous saw, and the other one that was used towards the peer.
+ *
+ * If the declarations allow a path and none was found, nothing is proven, whatever the
+ * agents say: undecided.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "verdict/mapping.h"
+#include "verdict/pair.h"
+#include "verdict/proof.h"
+#include "verdict/theory.h"
+#include "verdict/way.h"
+
+/* One peer with what stands before it. */
+struct side {
+	const struct peer *peer;
+	struct way way;
+	struct theory_side theory;
+	const char *router; /* the first that filters or translates, for words; NULL for none */
+};
+
+struct scene {
+	const struct topo *topo;
+	const struct router_view *views;
+	size_t view_count;
+	struct pair pair;
+	struct side a, b;
+	size_t network; /* where their ways meet */
+	struct proof *proof;
+};
+
+/* Borrows @way. */
+static struct side side_make(const struct topo *topo, const struct peer *peer, struct way way)
+{
+	return (struct side){
+		.peer = peer,
+		.way = way,
+		.theory = theory_side(topo, &way),
+		.router = way.count ? topo->nodes[way.routers[0]].name : NULL,
+	};
+}
+
+/* The router that decides an axis: the first with the side's own, most restrictive value. */
+static const char *deciding_filter(const struct scene *scene, const struct side *side)
+{
+	const struct nat *nat;
+	size_t i;
+
+	for (i = 0; i < side->way.count; i++) {
+		nat = &scene->topo->nodes[side->way.routers[i]].nat;
+		if (nat->kind == NAT_FIREWALL || nat->filtering == side->theory.filtering)
+			return scene->topo->nodes[side->way.routers[i]].name;
+	}
+	return side->peer->name;
+}
+
+static const char *deciding_mapping(const struct scene *scene, const struct side *side)
+{
+	const struct nat *nat;
+	size_t i;
+
+	for (i = 0; i < side->way.count; i++) {
+		nat = &scene->topo->nodes[side->way.routers[i]].nat;
+		if (nat->kind != NAT_FIREWALL && nat->mapping == side->theory.mapping)
+			return scene->topo->nodes[side->way.routers[i]].name;
+	}
+	return side->peer->name;
+}
+
+static const char *deciding_block(const struct scene *scene, const struct side *side)
+{
+	size_t i;
+
+	for (i = 0; i < side->way.count; i++)
+		if (scene->topo->nodes[side->way.routers[i]].nat.udp_blocked)
+			return scene->topo->nodes[side->way.routers[i]].name;
+	return NULL;
+}
+
+/* --- report and tried ----------------------------------------------------------- */
+
+static int prove_report(const struct scene *scene, bool *ret)
+{
+	const struct peer *a = &scene->pair.a, *b = &scene->pair.b;
+
+	*ret = false;
+	if (!scene->pair.complete)
+		return proof_add(scene->proof, UNDECIDED, "report",
+				 "no single other program takes part in %s's session", a->name);
+	if (strcmp(b->path, "none") != 0)
+		return proof_add(scene->proof, BROKEN, "report",
+				 "%s reports no path, but %s reports %s%s%s", a->name, b->name,
+				 b->path[0] ? "\"" : "", b->path[0] ? b->path : "nothing",
+				 b->path[0] ? "\"" : "");
+	*ret = true;
+	return proof_add(scene->proof, HELD, "report", "both peers report that no path was found");
+}
+
+/* Did @side's packets go to the endpoint it was told? A NAT before it has counted them. */
+static int prove_tried(const struct scene *scene, const struct side *side)
+{
+	const struct peer *peer = side->peer;
+	const struct router_view *view;
+	struct mapping mapping;
+	/* Where UDP does not pass, the rendezvous brings nobody together either. */
+	bool blocked = scene->a.theory.blocked || scene->b.theory.blocked;
+	char told[ENDPOINT_TEXT_MAX];
+
+	if (!addr_bits(&peer->told.addr))
+		return proof_add(scene->proof, blocked ? HELD : UNDECIDED, "tried",
+				 "%s was never told its peer's endpoint%s%s", peer->name,
+				 peer->reason[0] ? ": " : "", peer->reason);
+	endpoint_format(&peer->told, told);
+	if (!side->way.count)
+		return proof_add(scene->proof, HELD, "tried",
+				 "%s was told %s (no NAT before it that could count)", peer->name,
+				 told);
+	view = router_view_of(scene->views, scene->view_count, side->way.routers[0]);
+	if (!view || view->problem)
+		return proof_add(scene->proof, UNDECIDED, "tried", "%s: %s", side->router,
+				 view ? view->problem : "its table was not read");
+	if (!mapping_find(view, &peer->local, &peer->told, &mapping))
+		return proof_add(scene->proof, UNDECIDED, "tried",
+				 "%s was told %s, but %s tracked no packet to it", peer->name, told,
+				 side->router);
+	return proof_add(scene->proof, HELD, "tried",
+			 "%s sent to %s, as told: %s tracked %" PRIu64 " packets out, %" PRIu64
+			 " back",
+			 peer->name, told, side->router, mapping.sent, mapping.received);
+}
+
+/* --- theory ------------------------------------------------------------------------ */
+
+/* How @peer's packets fare at @side, in words. */
+static int explain_entry(const struct scene *scene, const struct side *side,
+			 const struct side *other)
+{
+	const char *self = side->peer->name, *peer = other->peer->name;
+	const char *filter = deciding_filter(scene, side);
+	enum theory_entry entry = theory_entry(&side->theory, &other->theory);
+
+	switch (entry) {
+	case ENTRY_OPEN:
+	case ENTRY_ADDRESS:
+	case ENTRY_ENDPOINT:
+		return proof_add(scene->proof, HELD, "theory",
+				 "%s's packets get in at %s, but %s's answers leave from another "
+				 "port (%s: %s mapping), which %s does not admit (%s filtering)",
+				 peer, self, self, deciding_mapping(scene, side),
+				 nat_dependence_name(side->theory.mapping),
+				 deciding_filter(scene, other),
+				 nat_dependence_name(other->theory.filtering));
+	case ENTRY_OTHER_MAPPING:
+		return proof_add(scene->proof, HELD, "theory",
+				 "%s's packets do not get in at %s: %s opens another port for each "
+				 "destination (%s mapping), and the one %s was told admits nobody "
+				 "but the rendezvous (%s filtering)",
+				 peer, self, deciding_mapping(scene, side),
+				 nat_dependence_name(side->theory.mapping), peer,
+				 nat_dependence_name(side->theory.filtering));
+	case ENTRY_OTHER_PORT:
+		return proof_add(scene->proof, HELD, "theory",
+				 "%s's packets do not get in at %s: %s admits only the port that %s "
+				 "was told (%s filtering), and %s sends from another (%s mapping)",
+				 peer, self, filter, self,
+				 nat_dependence_name(side->theory.filtering),
+				 deciding_mapping(scene, other),
+				 nat_dependence_name(other->theory.mapping));
+	case ENTRY_BLOCKED:
+		break;
+	}
+	return 0;
+}
+
+static int prove_theory(const struct scene *scene, bool *ret_explained)
+{
+	const struct side *a = &scene->a, *b = &scene->b;
+	const char *block = deciding_block(scene, a);
+	bool inner = scene->network != TOPO_NONE &&
+		     scene->topo->networks[scene->network].type != NETWORK_INTERNET;
+	int r;
+
+	*ret_explained = true;
+	if (!block)
+		block = deciding_block(scene, b);
+	if (scene->network == TOPO_NONE)
+		return proof_add(scene->proof, HELD, "theory",
+				 "the picture connects %s and %s nowhere", a->peer->name,
+				 b->peer->name);
+	if (block)
+		return proof_add(scene->proof, HELD, "theory", "%s lets no UDP pass", block);
+	/* Each knows the other's address inside its home and that of the outermost NAT, but
+	 * not the one in between, where their ways meet. */
+	if (inner && (a->theory.guarded || b->theory.guarded))
+		return proof_add(scene->proof, HELD, "theory",
+				 "%s and %s meet in network %s, behind a common NAT that does not "
+				 "turn packets round (no hairpinning)",
+				 a->peer->name, b->peer->name,
+				 scene->topo->networks[scene->network].name);
+	*ret_explained = !theory_direct(&a->theory, &b->theory);
+	if (!*ret_explained)
+		return proof_add(scene->proof, UNDECIDED, "theory",
+				 "what the NATs declare allows a direct path here, so nothing "
+				 "proves that there is none%s%s",
+				 a->peer->reason[0] ? "; the agent says: " : "", a->peer->reason);
+	r = explain_entry(scene, a, b);
+	return r ? r : explain_entry(scene, b, a);
+}
+
+/* --- mapping ------------------------------------------------------------------------ */
+
+/* "router1 maps a to X, as the rendezvous saw it, but to Y towards b": the numbers. */
+static int show_mapping(const struct scene *scene, const struct side *side)
+{
+	const struct peer *peer = side->peer;
+	const struct router_view *view;
+	struct mapping mapping;
+	char local[ENDPOINT_TEXT_MAX], seen[ENDPOINT_TEXT_MAX], used[ENDPOINT_TEXT_MAX],
+		told[ENDPOINT_TEXT_MAX];
+
+	if (!side->way.count || !addr_bits(&peer->seen.addr))
+		return 0;
+	view = router_view_of(scene->views, scene->view_count, side->way.routers[0]);
+	if (!view || !mapping_find(view, &peer->local, &peer->told, &mapping))
+		return 0;
+	endpoint_format(&peer->local, local);
+	endpoint_format(&peer->seen, seen);
+	endpoint_format(&mapping.outside, used);
+	endpoint_format(&peer->told, told);
+	if (endpoint_equal(&mapping.outside, &peer->seen))
+		return proof_add(scene->proof, HELD, "mapping",
+				 "%s maps %s to %s towards the rendezvous and towards %s alike, and "
+				 "admits what comes from there",
+				 side->router, local, seen, told);
+	if (side->way.count > 1)
+		return 0;
+	return proof_add(scene->proof, HELD, "mapping",
+			 "%s maps %s to %s towards the rendezvous, but to %s towards %s",
+			 side->router, local, seen, used, told);
+}
+
+static int prove(struct scene *scene)
+{
+	bool reported, explained = false;
+	int r = prove_report(scene, &reported);
+
+	if (r || !reported)
+		return r;
+	r = prove_tried(scene, &scene->a);
+	if (!r)
+		r = prove_tried(scene, &scene->b);
+	if (!r)
+		r = prove_theory(scene, &explained);
+	if (!r && explained)
+		r = show_mapping(scene, &scene->a);
+	if (!r && explained)
+		r = show_mapping(scene, &scene->b);
+	return r;
+}
+
+int proof_none(const struct topo *topo, const struct timeline *timeline, const struct run *run,
+	       struct proof *proof)
+{
+	struct scene scene = {.topo = topo,
+			      .pair = pair_of(topo, timeline, run),
+			      .network = TOPO_NONE,
+			      .proof = proof};
+	struct meeting meeting = {.network = TOPO_NONE};
+	int r = 0;
+
+	if (scene.pair.complete) {
+		r = way_meeting(topo, scene.pair.a.node, scene.pair.b.node, &meeting);
+		if (r)
+			return r;
+		scene.network = meeting.network;
+		scene.a = side_make(topo, &scene.pair.a, meeting.a);
+		scene.b = side_make(topo, &scene.pair.b, meeting.b);
+	}
+	pair_tables(timeline, &scene.pair, &scene.views, &scene.view_count);
+	r = prove(&scene);
+	meeting_clear(&meeting);
+	return r;
+}

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The report for people: the picture, what happened step by step with each
+ * expectation below the program it is about, the routers' tables, one closing line.
+ * When something did not hold, the evidence of every node concerned follows.
+ *
+ * Nothing a program printed reaches the terminal unescaped.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "verdict/escape.h"
+#include "verdict/mapping.h"
+#include "verdict/pair.h"
+#include "verdict/picture.h"
+#include "verdict/report.h"
+#include "verdict/way.h"
+#include "verdict/words.h"
+
+enum { FLOWS_SHOWN = 24, LINES_SHOWN = 40 };
+
+struct ink {
+	const char *bold, *dim, *green, *red, *yellow, *reset;
+};
+
+static const struct ink coloured = {"\033[1m",	  "\033[2m",	"\033[32m",
+				    "\033[1;31m", "\033[1;33m", "\033[0m"};
+static const struct ink plain = {"", "", "", "", "", ""};
+
+struct page {
+	const struct report_run *run;
+	const struct topo *topo;
+	const struct timeline *timeline;
+	const struct judgement *judgement;
+	const struct ink *ink;
+	enum report_detail detail;
+	FILE *out;
+};
+
+static const char *outcome_ink(const struct page *page, enum outcome outcome)
+{
+	switch (outcome) {
+	case HELD:
+		return page->ink->green;
+	case UNDECIDED:
+		return page->ink->yellow;
+	case BROKEN:
+		return page->ink->red;
+	}
+	return "";
+}
+
+static double seconds(uint64_t ns)
+{
+	return (double)ns / 1e9;
+}
+
+static void title(const struct page *page)
+{
+	fprintf(page->out, "%s%s%s", page->ink->bold, page->topo->name, page->ink->reset);
+	if (page->topo->description) {
+		fputs(": ", page->out);
+		escape_print(page->topo->description, strlen(page->topo->description), " ",
+			     page->out);
+	}
+	fprintf(page->out, "\n%s%s%s\n\n", page->ink->dim, page->topo->file, page->ink->reset);
+}
+
+/* --- verdicts ------------------------------------------------------------------ */
+
+static void print_proof(const struct page *page, const struct proof *proof)
+{
+	const struct proof_line *line;
+
+	for (line = proof->lines; line < proof->lines + proof->count; line++)
+		fprintf(page->out, "                   %s%s%s %s\n",
+			outcome_ink(page, line->outcome),
+			line->outcome == HELD	     ? "-"
+			: line->outcome == UNDECIDED ? "?"
+						     : "!",
+			page->ink->reset, line->text);
+}
+
+/* The same pair's proof was printed in this step already, seen from the other peer. */
+static bool proof_repeats(const struct page *page, const struct verdict *verdict)
+{
+	const struct verdict *other;
+	struct pair pair;
+
+	if (!verdict->proof.count || proof_outcome(&verdict->proof) != HELD)
+		return false;
+	pair = pair_of(page->topo, page->timeline, verdict->run);
+	if (!pair.complete)
+		return false;
+	for (other = page->judgement->verdicts; other < verdict; other++)
+		if (other->run == pair.b.run && other->proof.count == verdict->proof.count &&
+		    proof_outcome(&other->proof) == HELD)
+			return true;
+	return false;
+}
+
+static void print_verdict(const struct page *page, const struct verdict *verdict)
+{
+	fprintf(page->out, "       %s%-9s%s  ", outcome_ink(page, verdict->outcome),
+		outcome_name(verdict->outcome), page->ink->reset);
+	fputs(verdict->expected, page->out);
+	fputc('\n', page->out);
+	if (verdict->outcome != HELD)
+		fprintf(page->out, "                  observed: %s\n", verdict->observed);
+	if (verdict->hint)
+		fprintf(page->out, "                  help: %s\n", verdict->hint);
+	if (proof_repeats(page, verdict))
+		fprintf(page->out, "                   - proven above, from the other end\n");
+	else
+		print_proof(page, &verdict->proof);
+}
+
+static void print_verdicts(const struct page *page, size_t step, size_t program)
+{
+	const struct verdict *verdict = page->judgement->verdicts;
+	const struct verdict *end = verdict + page->judgement->count;
+
+	for (; verdict < end; verdict++)
+		if (verdict->step == step && verdict->program == program &&
+		    (page->detail != REPORT_QUIET || verdict->outcome != HELD))
+			print_verdict(page, verdict);
+}
+
+static bool any_verdict(const struct page *page, size_t step, bool all)
+{
+	size_t i;
+
+	for (i = 0; i < page->judgement->count; i++)
+		if (page->judgement->verdicts[i].step == step &&
+		    (all || page->judgement->verdicts[i].outcome != HELD))
+			return true;
+	return false;
+}
+
+/* --- steps ----------------------------------------------------------------------- */
+
+static const char *step_verb(enum step_kind kind)
+{
+	switch (kind) {
+	case STEP_START:
+		return "start";
+	case STEP_RUN:
+		return "run";
+	case STEP_STOP:
+		return "stop";
+	case STEP_WAIT:
+		return "wait";
+	}
+	return "?";
+}
+
+static void print_command(const struct page *page, const struct run *run)
+{
+	const struct program *program = &page->topo->steps[run->step].programs[run->index];
+
+	fprintf(page->out, "%s: ", page->topo->nodes[program->node].name);
+	if (run->command)
+		escape_print(run->command, strlen(run->command), "\\n", page->out);
+	else
+		fputs(program->agent ? program->agent->name : program->argv[0], page->out);
+}
+
+static void print_life(const struct page *page, const struct run *run, enum step_kind kind,
+		       const char *end)
+{
+	fprintf(page->out, "  %s(", page->ink->dim);
+	/* A background program that lived until it was stopped has no end worth telling here. */
+	if (kind == STEP_START && run->ready && run->end == RUN_STOPPED && !run->stubborn) {
+		fprintf(page->out, "ready after %.1f ms", (double)(run->ready - run->started) / 1e6);
+	} else {
+		escape_print(end, strlen(end), "\\n", page->out);
+		if (run->ended)
+			fprintf(page->out, " after %.3f s", seconds(run->ended - run->started));
+	}
+	fprintf(page->out, ")%s\n", page->ink->reset);
+}
+
+static int print_run(const struct page *page, const struct run *run, enum step_kind kind)
+{
+	AUTO_FREE char *end = words_end(run, page->timeline->interrupted);
+	AUTO_FREE char *found = words_result(page->topo, run);
+
+	if (!end)
+		return -ENOMEM;
+	fputs("     ", page->out);
+	print_command(page, run);
+	print_life(page, run, kind, end);
+	if (found && *found) {
+		fputs("       ", page->out);
+		escape_print(found, strlen(found), "\\n", page->out);
+		fputc('\n', page->out);
+	}
+	if (run->strange_lines)
+		fprintf(page->out, "       note: %zu lines of its stdout are not JSON objects\n",
+			run->strange_lines);
+	return 0;
+}
+
+static int print_target(const struct page *page, const struct step *step)
+{
+	const struct run *run =
+		timeline_find(page->timeline, step->target_step, step->target_program);
+	AUTO_FREE char *end = words_end(run, page->timeline->interrupted);
+
+	if (!end)
+		return -ENOMEM;
+	fprintf(page->out, "     %s  %s(%s)%s\n",
+		page->topo->steps[step->target_step].programs[step->target_program].name,
+		page->ink->dim, end, page->ink->reset);
+	return 0;
+}
+
+static int print_step(const struct page *page, size_t index)
+{
+	const struct step *step = &page->topo->steps[index];
+	const struct step_view *view = &page->timeline->steps[index];
+	size_t p;
+	int r = 0;
+
+	fprintf(page->out, "%s%3zu  %-5s%s", page->ink->bold, index + 1, step_verb(step->kind),
+		page->ink->reset);
+	if (view->started)
+		fprintf(page->out, "  %sat %.3f s%s\n", page->ink->dim, seconds(view->started),
+			page->ink->reset);
+	else
+		fprintf(page->out, "  %snot reached%s\n", page->ink->yellow, page->ink->reset);
+	for (p = 0; p < step->program_count && !r; p++) {
+		r = print_run(page, timeline_find(page->timeline, index, p), step->kind);
+		print_verdicts(page, index, p);
+	}
+	if (!r && (step->kind == STEP_STOP || step->kind == STEP_WAIT))
+		r = print_target(page, step);
+	print_verdicts(page, index, TOPO_NONE);
+	return r;
+}
+
+static int print_steps(const struct page *page)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < page->topo->step_count && !r; i++)
+		if (page->detail != REPORT_QUIET || any_verdict(page, i, false))
+			r = print_step(page, i);
+	return r;
+}
+
+/* --- routers ------------------------------------------------------------------------ */
+
+static void print_flows(const struct page *page, const struct router_view *view, const char *indent)
+{
+	size_t shown = view->flow_count, i;
+	char text[MAPPING_TEXT_MAX], protocol[8];
+	struct mapping mapping;
+	int width = 0, length;
+
+	if (page->detail != REPORT_VERBOSE && shown > FLOWS_SHOWN)
+		shown = FLOWS_SHOWN;
+	for (i = 0; i < shown; i++) {
+		mapping = mapping_of(&view->flows[i]);
+		length = (int)strlen(mapping_format(&mapping, text));
+		width = length > width ? length : width;
+	}
+	for (i = 0; i < shown; i++) {
+		mapping = mapping_of(&view->flows[i]);
+		fprintf(page->out, "%s%-5s %-*s  %s%llu out, %llu back%s%s%s\n", indent,
+			protocol_name(mapping.protocol, protocol), width,
+			mapping_format(&mapping, text), page->ink->dim,
+			(unsigned long long)mapping.sent, (unsigned long long)mapping.received,
+			mapping.from_outside ? ", opened from outside" : "",
+			view->flows[i].state[0] ? ", " : "", view->flows[i].state);
+		fputs(page->ink->reset, page->out);
+	}
+	if (shown < view->flow_count)
+		fprintf(page->out, "%s... and %zu more (--verbose shows all)\n", indent,
+			view->flow_count - shown);
+}
+
+static void print_lines(const struct page *page, const char *indent, const char *text,
+			size_t length)
+{
+	const char *end = text + length, *newline;
+	size_t lines = 0;
+
+	while (text < end) {
+		if (page->detail != REPORT_VERBOSE && ++lines > LINES_SHOWN) {
+			fprintf(page->out, "%s... (--verbose shows all)\n", indent);
+			return;
+		}
+		newline = memchr(text, '\n', (size_t)(end - text));
+		length = (size_t)((newline ? newline : end) - text);
+		fputs(indent, page->out);
+		escape_print(text, length, "", page->out);
+		fputc('\n', page->out);
+		text += length + 1;
+	}
+}
+
+static void print_router(const struct page *page, const struct router_view *view)
+{
+	const struct node *node = &page->topo->nodes[view->node];
+	char nat[NAT_TEXT_MAX];
+
+	fprintf(page->out, "%s%s%s  %s%s%s\n", page->ink->bold, node->name, page->ink->reset,
+		page->ink->dim, nat_words(&node->nat, nat), page->ink->reset);
+	if (view->problem)
+		fprintf(page->out, "     %s\n", view->problem);
+	else if (!view->flow_count)
+		fprintf(page->out, "     no mappings\n");
+	print_flows(page, view, "     ");
+}
+
+static void print_routers(const struct page *page)
+{
+	size_t i;
+
+	for (i = 0; i < page->timeline->router_count; i++)
+		print_router(page, &page->timeline->routers[i]);
+	if (page->timeline->router_count)
+		fputc('\n', page->out);
+}
+
+/* --- evidence ------------------------------------------------------------------------- */
+
+static void print_output(const struct page *page, const char *stream, const char *text,
+			 size_t length, uint64_t total)
+{
+	if (!length)
+		return;
+	fprintf(page->out, "     %s%s%s", page->ink->bold, stream, page->ink->reset);
+	if (total > length)
+		fprintf(page->out, " (the first %zu of %llu bytes)", length,
+			(unsigned long long)total);
+	fputc('\n', page->out);
+	print_lines(page, "       ", text, length);
+}
+
+static void print_program_evidence(const struct page *page, const struct run *run)
+{
+	if (!run->out_length && !run->err_length)
+		return;
+	fputs("   ", page->out);
+	print_command(page, run);
+	fputc('\n', page->out);
+	print_output(page, "stdout", run->out, run->out_length, run->out_total);
+	print_output(page, "stderr", run->err, run->err_length, run->err_total);
+}
+
+/* The node itself and every NAT between it and the internet. */
+static int concern_node(const struct page *page, size_t node, bool *concerned)
+{
+	struct way way;
+	struct addr nowhere = {0};
+	size_t i;
+	int r = way_outward(page->topo, node, &nowhere, &way);
+
+	if (r)
+		return r;
+	concerned[node] = true;
+	for (i = 0; i < way.count; i++)
+		concerned[way.routers[i]] = true;
+	free(way.routers);
+	return 0;
+}
+
+static int concern_run(const struct page *page, const struct run *run, bool *concerned)
+{
+	const struct step *step = &page->topo->steps[run->step];
+	struct pair pair = pair_of(page->topo, page->timeline, run);
+	size_t p;
+	int r = 0;
+
+	for (p = 0; p < step->program_count && !r; p++)
+		r = concern_node(page, step->programs[p].node, concerned);
+	if (!r && pair.complete)
+		r = concern_node(page, pair.b.node, concerned);
+	return r;
+}
+
+static int concern_all(const struct page *page, bool *concerned)
+{
+	const struct judgement *judgement = page->judgement;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < judgement->count && !r; i++)
+		if (judgement->verdicts[i].outcome != HELD)
+			r = concern_run(page, judgement->verdicts[i].run, concerned);
+	for (i = 0; i < judgement->complaint_count && !r; i++)
+		r = concern_run(page, judgement->complaints[i].run, concerned);
+	for (i = 0; i < page->topo->node_count && page->detail == REPORT_VERBOSE; i++)
+		concerned[i] = true;
+	/* Servers speak for everybody: what they say is evidence for each. */
+	for (i = 0; i < page->timeline->run_count && !r; i++)
+		if (page->topo->steps[page->timeline->runs[i].step].kind == STEP_START)
+			concerned[page->topo->steps[page->timeline->runs[i].step]
+					  .programs[page->timeline->runs[i].index]
+					  .node] = true;
+	return r;
+}
+
+static int print_evidence(const struct page *page)
+{
+	AUTO_FREE bool *concerned = calloc(page->topo->node_count + 1, sizeof(*concerned));
+	const struct run *run;
+	const struct router_view *view;
+	size_t i;
+	int r;
+
+	if (!concerned)
+		return -ENOMEM;
+	r = concern_all(page, concerned);
+	if (r)
+		return r;
+	fprintf(page->out, "%sEvidence%s\n", page->ink->bold, page->ink->reset);
+	for (run = page->timeline->runs; run < page->timeline->runs + page->timeline->run_count;
+	     run++)
+		if (concerned[page->topo->steps[run->step].programs[run->index].node])
+			print_program_evidence(page, run);
+	for (i = 0; i < page->timeline->router_count; i++) {
+		view = &page->timeline->routers[i];
+		if (!concerned[view->node])
+			continue;
+		fprintf(page->out, "   %s\n     %smappings%s\n", page->topo->nodes[view->node].name,
+			page->ink->bold, page->ink->reset);
+		print_flows(page, view, "       ");
+		if (view->rules) {
+			fprintf(page->out, "     %srules%s\n", page->ink->bold, page->ink->reset);
+			print_lines(page, "       ", view->rules, strlen(view->rules));
+		}
+	}
+	fputc('\n', page->out);
+	return 0;
+}
+
+/* --- closing ---------------------------------------------------------------------------- */
+
+static void print_complaints(const struct page *page)
+{
+	const struct complaint *complaint = page->judgement->complaints;
+	const struct complaint *end = complaint + page->judgement->complaint_count;
+
+	for (; complaint < end; complaint++) {
+		fprintf(page->out, "%swrong%s  step %zu, ", page->ink->red, page->ink->reset,
+			complaint->run->step + 1);
+		print_command(page, complaint->run);
+		fputc(' ', page->out);
+		escape_print(complaint->words, strlen(complaint->words), "\\n", page->out);
+		fputc('\n', page->out);
+	}
+}
+
+static void print_counts(const struct page *page)
+{
+	const struct judgement *judgement = page->judgement;
+	const struct ink *ink = page->ink;
+
+	fprintf(page->out, "%s%s%zu held, %zu broken, %zu undecided%s",
+		judgement_good(judgement) ? ink->green : ink->red,
+		judgement->interrupted ? "interrupted: " : "", judgement->held, judgement->broken,
+		judgement->undecided, ink->reset);
+	if (judgement->complaint_count)
+		fprintf(page->out, ", %zu went wrong", judgement->complaint_count);
+	fprintf(page->out, " in %.2f s %s(lab built in %.1f ms)%s\n",
+		seconds(page->timeline->built_ns + page->timeline->finished_ns), ink->dim,
+		(double)page->timeline->built_ns / 1e6, ink->reset);
+}
+
+static struct page page_make(const struct report_run *run, const struct report_style *style,
+			     FILE *out)
+{
+	return (struct page){.run = run,
+			     .topo = run->topo,
+			     .timeline = run->timeline,
+			     .judgement = run->judgement,
+			     .ink = style->colour ? &coloured : &plain,
+			     .detail = style->detail,
+			     .out = out};
+}
+
+static int print_body(const struct page *page)
+{
+	bool good = judgement_good(page->judgement);
+	int r;
+
+	if (page->detail != REPORT_QUIET) {
+		title(page);
+		r = picture_print(page->topo, "  ", page->out);
+		if (r)
+			return r;
+		fputc('\n', page->out);
+	}
+	r = print_steps(page);
+	if (r)
+		return r;
+	if (page->detail != REPORT_QUIET) {
+		fputc('\n', page->out);
+		print_routers(page);
+	}
+	if ((!good && page->detail != REPORT_QUIET) || page->detail == REPORT_VERBOSE)
+		r = print_evidence(page);
+	return r;
+}
+
+int report_text(const struct report_run *run, const struct report_style *style, FILE *out)
+{
+	struct page page = page_make(run, style, out);
+	int r;
+
+	if (!run->judgement) {
+		if (page.detail != REPORT_QUIET)
+			title(&page);
+		fprintf(out, "%snot run%s\n", page.ink->red, page.ink->reset);
+		return 0;
+	}
+	r = print_body(&page);
+	if (r)
+		return r;
+	print_complaints(&page);
+	if (page.detail == REPORT_QUIET)
+		fprintf(out, "%s: ", page.topo->name);
+	print_counts(&page);
+	return 0;
+}
+
+void report_text_sum(const struct report_run *runs, size_t count, const struct report_style *style,
+		     FILE *out)
+{
+	const struct report_run *run;
+	const struct ink *ink = style->colour ? &coloured : &plain;
+	size_t good = 0, width = 0, length;
+	bool ok;
+
+	for (run = runs; run < runs + count; run++) {
+		length = strlen(run->topo->file);
+		width = length > width ? length : width;
+	}
+	fputc('\n', out);
+	for (run = runs; run < runs + count; run++) {
+		ok = run->judgement && judgement_good(run->judgement);
+		good += ok;
+		fprintf(out, "%s%-6s%s  %-*s", ok ? ink->green : ink->red, ok ? "ok" : "not ok",
+			ink->reset, (int)width, run->topo->file);
+		if (run->judgement)
+			fprintf(out, "  %3zu held, %zu broken, %zu undecided", run->judgement->held,
+				run->judgement->broken, run->judgement->undecided);
+		else
+			fputs("  not run", out);
+		fputc('\n', out);
+	}
+	fprintf(out, "%zu of %zu ok\n", good, count);
+}
