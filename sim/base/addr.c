@@ -117,9 +117,10 @@ const char *prefix_format(const struct prefix *prefix, char text[PREFIX_TEXT_MAX
 const char *endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX])
 {
 	char head[ADDR_TEXT_MAX];
-	const char *form = endpoint->addr.family == AF_INET6 ? "[%s]:%u" : "%s:%u";
+	bool six = endpoint->addr.family == AF_INET6;
 
-	snprintf(text, ENDPOINT_TEXT_MAX, form, addr_format(&endpoint->addr, head), endpoint->port);
+	snprintf(text, ENDPOINT_TEXT_MAX, "%s%s%s:%u", six ? "[" : "",
+		 addr_format(&endpoint->addr, head), six ? "]" : "", endpoint->port);
 	return text;
 }
 
