@@ -40,8 +40,10 @@ int lab_supervise(int (*work)(void *data), void *data, struct diag *d);
 struct lab;
 
 struct lab_options {
-	size_t fail_step; /* for tests: pretend the kernel refused this step of the plan (from 1); 0 for none */
-	size_t output_limit; /* bytes kept of each stream of each program; 0 for the default, 1 MiB */
+	size_t fail_step; /* for tests: pretend the kernel refused this step of the plan (from 1); 0
+			     for none */
+	size_t output_limit; /* bytes kept of each stream of each program; 0 for the default, 1 MiB
+			      */
 };
 
 /*
@@ -62,7 +64,8 @@ struct netns *lab_netns(struct lab *lab, size_t node);
 /* Monotonic nanoseconds; all times of a lab are on this clock. */
 uint64_t lab_clock(void);
 
-/* What a program wrote to one stream: the first bytes up to the limit, and how many there were in all. */
+/* What a program wrote to one stream: the first bytes up to the limit, and how many there were in
+ * all. */
 struct lab_output {
 	char *text; /* NUL-terminated; may hold further NULs, hence: */
 	size_t length;
@@ -77,7 +80,7 @@ enum child_end {
 
 struct child {
 	size_t node;
-	pid_t pid; /* inside the supervisor's pid namespace */
+	pid_t pid;               /* inside the supervisor's pid namespace */
 	uint64_t started, ended; /* lab_clock() */
 	enum child_end end;
 	int status;
@@ -99,8 +102,9 @@ int lab_spawn(struct lab *lab, size_t node, char *const argv[], void *tag, struc
 int lab_kill(struct lab *lab, struct child *child, int signal);
 
 enum lab_event_kind {
-	LAB_LINE,        /* `child` completed a line on stdout (at most 64 KiB; longer ones come in parts) */
-	LAB_ENDED,       /* `child` has ended and both streams are read to their end */
+	LAB_LINE,  /* `child` completed a line on stdout (at most 64 KiB; longer ones come in parts)
+		    */
+	LAB_ENDED, /* `child` has ended and both streams are read to their end */
 	LAB_INTERRUPTED, /* the user asked us to stop: `signal` */
 	LAB_TIMEOUT,     /* nothing happened until the deadline */
 };
@@ -117,7 +121,8 @@ struct lab_event {
 /* Wait for the next event, at the latest until @deadline (lab_clock()). Returns 0 or -errno. */
 int lab_next(struct lab *lab, uint64_t deadline, struct lab_event *ret);
 
-/* The directory or file an agent's program is executed from: the build tree's or the installed one. */
+/* The directory or file an agent's program is executed from: the build tree's or the installed one.
+ */
 int lab_agent_path(const char *agent, char **ret, struct diag *d);
 
 #endif
