@@ -15,6 +15,7 @@
 #include "observe/life.h"
 
 #include <errno.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -88,9 +89,27 @@ int life_start(struct life *life, struct lab *lab, uint64_t zero)
 	life->phase = LIFE_LIVE;
 	run->end = RUN_RUNNING;
 	run->started = life->child->started - zero;
-	/* A command has no way to say that it is ready. */
-	if (!life->program->agent)
+	/* A command is ready when it prints what the file says, or at once. */
+	if (!life->program->agent && !life->program->ready)
 		run->ready = run->started;
+	return 0;
+}
+
+/* A line of a command: is it the one that says it is ready? */
+static int command_line_read(struct life *life, const struct lab_event *event, uint64_t zero)
+{
+	const char *pattern = life->program->ready;
+	regex_t regex;
+	int r;
+
+	if (!pattern || life->run->ready)
+		return 0;
+	r = regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB);
+	if (r) /* its syntax was checked when the file was loaded */
+		return r == REG_ESPACE ? -ENOMEM : -EINVAL;
+	if (regexec(&regex, event->line, 0, NULL, 0) == 0)
+		life->run->ready = event->when - zero;
+	regfree(&regex);
 	return 0;
 }
 
@@ -131,7 +150,7 @@ int life_line(struct life *life, const struct lab_event *event, uint64_t zero)
 	int r;
 
 	if (!life->program->agent)
-		return 0;
+		return command_line_read(life, event, zero);
 	json = json_loadb(event->line, event->length, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(json)) {
 		json_decref(json);
