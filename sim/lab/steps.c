@@ -12,6 +12,7 @@
  * The table says so for each kind, rather than leaving a NULL that could be an oversight.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,8 +41,7 @@ static int device_add(struct space *space, const char *name)
 		space->devices = devices;
 		space->device_room = room;
 	}
-	strncpy(space->devices[space->device_count], name, IFNAMSIZ - 1);
-	space->devices[space->device_count][IFNAMSIZ - 1] = '\0';
+	snprintf(space->devices[space->device_count], IFNAMSIZ, "%.*s", IFNAMSIZ - 1, name);
 	return LINK_FIRST_FREE + (int)space->device_count++;
 }
 
@@ -63,8 +63,7 @@ static int device_index(const struct space *space, const char *name)
 static int end_add(struct space *space, const char *name, struct link_end *ret)
 {
 	ret->index = device_add(space, name);
-	strncpy(ret->name, name, sizeof(ret->name) - 1);
-	ret->name[sizeof(ret->name) - 1] = '\0';
+	snprintf(ret->name, sizeof(ret->name), "%.*s", IFNAMSIZ - 1, name);
 	return ret->index < 0 ? ret->index : 0;
 }
 
