@@ -228,8 +228,11 @@ void load_nat(struct loader *loader, const struct yaml *value, struct node *node
 			node->nat = named->nat;
 		return;
 	}
-	if (!read_map(loader->source, value, "nat"))
+	if (value->kind != YAML_MAPPING) {
+		mistake(loader->source, value->span, "nat is a name or a map of axes, not %s",
+			yaml_kind_name(value));
 		return;
+	}
 	base = yaml_get(value, "base");
 	if (base) {
 		named = load_named(loader, base, "base");

@@ -82,6 +82,7 @@ static void load_network(struct loader *loader, const struct yaml *key, const st
 	const struct yaml *type = yaml_get(value, "type");
 	const struct yaml *subnet = yaml_get(value, "subnet");
 	struct source *source = loader->source;
+	size_t before = source->mistakes;
 	struct suggestion near;
 	const char *word = "lan";
 
@@ -102,8 +103,10 @@ static void load_network(struct loader *loader, const struct yaml *key, const st
 		else
 			remedy(source, "it is internet or lan");
 	} else if (!subnet) {
-		mistake(source, key->span, "\"%s\" has neither a subnet nor type: internet",
-			key->text);
+		/* Unless it may be there under a mistyped name. */
+		if (source->mistakes == before)
+			mistake(source, key->span, "\"%s\" has neither a subnet nor type: internet",
+				key->text);
 	} else {
 		load_subnet(loader, subnet, &loader->topo->networks[index]);
 	}

@@ -38,6 +38,9 @@ static void tell_unknown_network(struct loader *loader, const struct yaml *key)
 	struct suggestion near = suggest_for(key->text);
 	size_t i;
 
+	/* Without any network it is these that are missing, which has been told. */
+	if (loader->topo->network_count == 0)
+		return;
 	mistake(loader->source, key->span, "no network is called \"%.64s\"", key->text);
 	for (i = 0; i < loader->topo->network_count; i++)
 		suggest(&near, loader->topo->networks[i].name);

@@ -81,7 +81,7 @@ static bool host_is_good(struct loader *loader, const struct yaml *value, const 
 		mistake(loader->source, value->span, "IPv6 is not supported yet");
 		return false;
 	}
-	if (topo_find_node(topo, host) != TOPO_NONE)
+	if (topo_find_node(topo, host) != TOPO_NONE || topo->node_count == 0)
 		return true;
 	mistake(loader->source, value->span, "\"%s\" is neither an address nor a node", host);
 	near = suggest_for(host);

@@ -31,7 +31,8 @@ static void load_program_node(struct loader *loader, const struct yaml *map,
 	if (!read_text(loader->source, value, "node", &word))
 		return;
 	program->node = topo_find_node(topo, word);
-	if (program->node != TOPO_NONE)
+	/* Without any node it is these that are missing, which has been told. */
+	if (program->node != TOPO_NONE || topo->node_count == 0)
 		return;
 	mistake(loader->source, value->span, "no node is called \"%.64s\"", word);
 	near = suggest_for(word);

@@ -141,7 +141,7 @@ static void check_private(struct loader *loader, const size_t *parents, size_t l
 	doubt(loader->source, subnet_value(loader, lan)->span,
 	      "the private addresses of \"%s\" meet the internet untranslated",
 	      topo->networks[lan].name);
-	remedy(loader->source, "does its router lack \"nat:\"?");
+	remedy(loader->source, "no router on the way translates them: is a \"nat:\" missing?");
 }
 
 int check_realms(struct loader *loader)

@@ -125,12 +125,31 @@ static char *line_text(const struct source *source, size_t line)
 	return text;
 }
 
-static void tell(struct source *source, enum diag_severity severity, struct span span,
-		 const char *format, va_list args)
+/* What an alias repeats, or a step says for each of its programs, is one mistake. */
+static bool is_told(const struct source *source, const struct diag_place *at, const char *message)
 {
+	const struct diag *d = source->diag;
+	const struct diag_entry *entry;
+	size_t i;
+
+	for (i = source->first_entry; d && i < d->count; i++) {
+		entry = &d->entries[i];
+		if (entry->line == at->line && entry->column == at->column && entry->message &&
+		    strcmp(entry->message, message) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Returns false when this has been told before. */
+__attribute__((format(printf, 4, 0))) static bool tell(struct source *source,
+						       enum diag_severity severity,
+						       struct span span, const char *format,
+						       va_list args)
+{
+	struct diag_place at = {.file = source->file};
 	AUTO_FREE char *message = NULL;
 	AUTO_FREE char *text = NULL;
-	struct diag_place at = {.file = source->file};
 	size_t start = span.start, line, end;
 	struct place place;
 
@@ -149,8 +168,11 @@ static void tell(struct source *source, enum diag_severity severity, struct span
 	at.line = place.line;
 	at.column = place.column;
 	at.width = end > start ? (unsigned int)characters(source, start, end) : 1;
+	if (message && is_told(source, &at, message))
+		return false;
 	text = line_text(source, line);
 	diag_at(source->diag, severity, &at, text, "%s", message ? message : "(out of memory)");
+	return true;
 }
 
 void mistake(struct source *source, struct span span, const char *format, ...)
@@ -158,12 +180,14 @@ void mistake(struct source *source, struct span span, const char *format, ...)
 	va_list args;
 
 	source->told = source->mistakes < SOURCE_MISTAKES_MAX;
+	if (source->told) {
+		va_start(args, format);
+		source->told = tell(source, DIAG_ERROR, span, format, args);
+		va_end(args);
+		if (!source->told)
+			return;
+	}
 	source->mistakes++;
-	if (!source->told)
-		return;
-	va_start(args, format);
-	tell(source, DIAG_ERROR, span, format, args);
-	va_end(args);
 }
 
 void doubt(struct source *source, struct span span, const char *format, ...)
@@ -175,7 +199,7 @@ void doubt(struct source *source, struct span span, const char *format, ...)
 	if (!source->told)
 		return;
 	va_start(args, format);
-	tell(source, DIAG_WARNING, span, format, args);
+	source->told = tell(source, DIAG_WARNING, span, format, args);
 	va_end(args);
 }
 

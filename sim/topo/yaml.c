@@ -74,6 +74,18 @@ static void builder_clear(struct builder *b)
 		free(b->stack[i].anchor);
 }
 
+/* The marks of quoted text leave out its quotes, and an alias's its star. */
+static void include_sigil(const struct source *source, struct span *span)
+{
+	char before = span->start > 0 ? source->text[span->start - 1] : ' ';
+
+	if (before == '*' || before == '"' || before == '\'')
+		span->start--;
+	if ((before == '"' || before == '\'') && span->end < source->length &&
+	    source->text[span->end] == before)
+		span->end++;
+}
+
 /* Marks are missing on what is not written (an empty value, an implied document). */
 static struct span event_span(struct builder *b, struct fy_event *event)
 {
@@ -85,25 +97,50 @@ static struct span event_span(struct builder *b, struct fy_event *event)
 		span.start = start->input_pos;
 		span.end = end && end->input_pos > span.start ? end->input_pos : span.start;
 		b->end = span.end;
+		include_sigil(b->source, &span);
 	}
 	return span;
 }
 
+static void token_iter_cleanup(struct fy_token_iter **iter)
+{
+	fy_token_iter_destroy(*iter);
+}
+
+/*
+ * A copy of a token's text.
+ *
+ * Chunk by chunk: libfyaml 0.7.12's fy_token_get_text() leaks what it joins the chunks
+ * in when there are many, and its fy_token_iter_read() puts each over the one before.
+ */
 static int token_text(struct fy_token *token, char **ret)
 {
+	CLEANUP(token_iter_cleanup) struct fy_token_iter *iter = NULL;
+	const struct fy_iter_chunk *chunk = NULL;
+	AUTO_FREE char *text = malloc(1);
 	size_t length = 0;
-	const char *text = token ? fy_token_get_text(token, &length) : "";
-	char *copy;
+	int error = 0;
+	char *grown;
 
 	if (!text)
 		return -ENOMEM;
-	copy = malloc(length + 1);
-	if (!copy)
+	if (token) /* none where a value is not written */
+		iter = fy_token_iter_create(token);
+	if (token && !iter)
 		return -ENOMEM;
-	memcpy(copy, text, length);
-	copy[length] = '\0';
-	*ret = copy;
-	return strlen(copy) == length ? GO_ON : -EBADMSG;
+	while (iter && (chunk = fy_token_iter_chunk_next(iter, chunk, &error))) {
+		grown = realloc(text, length + chunk->len + 1);
+		if (!grown)
+			return -ENOMEM;
+		text = grown;
+		memcpy(text + length, chunk->str, chunk->len);
+		length += chunk->len;
+	}
+	if (error)
+		return -ENOMEM;
+	text[length] = '\0';
+	*ret = STEAL(text);
+	return strlen(*ret) == length ? GO_ON : -EBADMSG;
 }
 
 /* Room for one more in @array, whose capacity doubles. */
@@ -341,7 +378,10 @@ static const struct {
 	{"nested block mapping on the same line", "put text that contains \": \" in quotes"},
 	{"multiline plain key", "is a \":\" missing before this, or an indentation different?"},
 	{"without a closing bracket", NULL},
+	{"missing comma", NULL},
+	{"mismatched flow", NULL},
 	{"without closing quote", "the quote that opens it has no partner"},
+	{"wrongly indented", "is the closing quote missing?"},
 	{"cannot start any token", "put text that begins with this character in quotes"},
 };
 
@@ -367,7 +407,8 @@ static void tell_parser_error(struct builder *b, struct fy_diag *diag)
 		if (parser_hints[i].help)
 			remedy(b->source, "%s", parser_hints[i].help);
 		else if (open)
-			remedy(b->source, "the one on line %u, column %u is still open",
+			remedy(b->source,
+			       "what opens on line %u, column %u is not closed before this",
 			       open->place.line, open->place.column);
 	}
 }
