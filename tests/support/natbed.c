@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/natbed.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kern/address.h"
+#include "kern/batch.h"
+#include "kern/link.h"
+#include "kern/route.h"
+#include "nft-rules/ruleset.h"
+#include "support/must_run.h"
+
+enum { LAN = LINK_FIRST_FREE, WAN = LINK_FIRST_FREE + 1, HOST = LINK_FIRST_FREE };
+
+#define PILOT_INSIDE "192.168.1.60"
+#define PILOT_OUTSIDE "9.9.9.12"
+#define PILOT_ID 65000
+
+/* Show the story of a failure before the test ends with it. */
+static void need(int r, struct diag *d, const char *what)
+{
+	if (r < 0)
+		diag_print(d, stderr, false);
+	cr_assert(r >= 0, "the test bed cannot %s: %s", what, strerror(-r));
+	diag_clear(d);
+}
+
+static struct addr parse_addr(const char *text)
+{
+	struct addr addr;
+
+	cr_assert(addr_parse(text, &addr), "%s is not an address", text);
+	return addr;
+}
+
+struct endpoint bed_endpoint(const char *text)
+{
+	struct endpoint endpoint;
+
+	cr_assert(endpoint_parse(text, &endpoint), "%s is not an endpoint", text);
+	return endpoint;
+}
+
+bool bed_same(const struct endpoint *a, const struct endpoint *b)
+{
+	return endpoint_equal(a, b);
+}
+
+static void add_addresses(struct batch *batch, const char *base, unsigned int first,
+			  unsigned int count, uint8_t length)
+{
+	struct prefix prefix = {.len = length};
+	char text[ADDR_TEXT_MAX];
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		snprintf(text, sizeof(text), "%s.%u", base, first + i);
+		prefix.addr = parse_addr(text);
+		cr_assert(address_add(batch, 0, HOST, &prefix) == 0);
+	}
+}
+
+static void add_default(struct batch *batch, const char *via, int index)
+{
+	struct route route = {.to.addr.family = AF_INET, .via = parse_addr(via), .index = index};
+
+	cr_assert(route_add(batch, 0, &route) == 0);
+}
+
+static void commit(struct batch *batch, struct netns *netns)
+{
+	AUTO_DIAG struct diag d = {0};
+	size_t tag;
+
+	need(batch_commit(batch, netns, &tag, &d), &d, "set up its links");
+}
+
+static void connect_side(struct natbed *bed, enum bed_side side, const char *near_name, int index,
+			 const char *router_address, uint8_t length)
+{
+	CLEANUP(batch_free_cleanup) struct batch *batch = NULL;
+	struct link_end near = {.index = index}, far = {.name = "eth0", .index = HOST};
+	struct prefix prefix = {.addr = parse_addr(router_address), .len = length};
+
+	snprintf(near.name, sizeof(near.name), "%s", near_name);
+	cr_assert(batch_new(&batch) == 0);
+	cr_assert(link_add_veth(batch, 0, &near, 0, &far, bed->side[side]->fd) == 0);
+	cr_assert(address_add(batch, 0, index, &prefix) == 0);
+	commit(batch, bed->side[BED_ROUTER]);
+}
+
+static void set_up_links(struct natbed *bed)
+{
+	CLEANUP(batch_free_cleanup) struct batch *batch = NULL;
+
+	connect_side(bed, BED_INSIDE, "home", LAN, "192.168.1.254", 24);
+	connect_side(bed, BED_OUTSIDE, "internet", WAN, BED_EXTERNAL, 32);
+
+	cr_assert(batch_new(&batch) == 0);
+	cr_assert(link_set_up(batch, 0, LINK_LOOPBACK) == 0);
+	cr_assert(link_set_up(batch, 0, HOST) == 0);
+	add_addresses(batch, "192.168.1", 1, BED_INSIDE_HOSTS, 24);
+	add_default(batch, "192.168.1.254", HOST);
+	commit(batch, bed->side[BED_INSIDE]);
+
+	cr_assert(link_set_up(batch, 0, LINK_LOOPBACK) == 0);
+	cr_assert(link_set_up(batch, 0, HOST) == 0);
+	add_addresses(batch, "9.9.9", 9, BED_OUTSIDE_HOSTS, 32);
+	add_default(batch, BED_EXTERNAL, HOST);
+	commit(batch, bed->side[BED_OUTSIDE]);
+
+	cr_assert(link_set_up(batch, 0, LINK_LOOPBACK) == 0);
+	add_default(batch, "9.9.9.9", WAN);
+	commit(batch, bed->side[BED_ROUTER]);
+}
+
+static void set_up_nat(struct natbed *bed, const struct nat *nat)
+{
+	struct nat_router router = {.nat = nat, .outside = "internet"};
+	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
+	struct nat_sysctl sysctls[NAT_SYSCTLS_MAX];
+	AUTO_DIAG struct diag d = {0};
+	struct mnl_socket *socket;
+	size_t i, count;
+
+	router.external = parse_addr(BED_EXTERNAL);
+	need(ruleset_build(&router, &ruleset, &d), &d, "build the rules");
+	need(netns_netfilter(bed->side[BED_ROUTER], &socket, &d), &d, "reach netfilter");
+	need(ruleset_apply(ruleset, socket, &d), &d, "install the rules");
+	count = nat_sysctls(nat, sysctls);
+	for (i = 0; i < count; i++)
+		need(netns_sysctl(bed->side[BED_ROUTER], sysctls[i].key, sysctls[i].value), &d,
+		     sysctls[i].key);
+	need(netns_sysctl(bed->side[BED_ROUTER], "net/ipv4/ip_forward", "1"), &d, "forward");
+}
+
+/* On one processor the kernel handles packets in the order in which they were sent. */
+static void pin(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)sched_getcpu(), &set);
+	cr_assert(sched_setaffinity(0, sizeof(set), &set) == 0);
+}
+
+void natbed_unpin(void)
+{
+	cpu_set_t set;
+	size_t i;
+
+	CPU_ZERO(&set);
+	for (i = 0; i < CPU_SETSIZE; i++)
+		CPU_SET(i, &set);
+	cr_assert(sched_setaffinity(0, sizeof(set), &set) == 0);
+}
+
+struct natbed natbed_open(const struct nat *nat)
+{
+	AUTO_DIAG struct diag d = {0};
+	struct natbed bed = {.pilot = -1};
+	int side;
+
+	SKIP_UNLESS(geteuid() == 0, "needs root, or: unshare -Urn THIS_TEST");
+	pin();
+	for (side = 0; side < BED_SIDES; side++)
+		need(netns_new(&bed.side[side], &d), &d, "create a namespace");
+	set_up_links(&bed);
+	/* The kernel limits the ICMP it sends; a test that expects an error must get it. */
+	need(netns_sysctl(bed.side[BED_INSIDE], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
+	need(netns_sysctl(bed.side[BED_OUTSIDE], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
+	set_up_nat(&bed, nat);
+	bed.pilot = bed_icmp(&bed, BED_INSIDE, PILOT_INSIDE);
+	natbed_settle(&bed);
+	return bed;
+}
+
+void natbed_close(struct natbed *bed)
+{
+	int side;
+
+	if (bed->pilot >= 0)
+		close(bed->pilot);
+	for (side = 0; side < BED_SIDES; side++)
+		netns_free(bed->side[side]);
+}
+
+uint64_t bed_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void bed_wait_until(uint64_t moment)
+{
+	uint64_t now;
+
+	while ((now = bed_now()) < moment)
+		poll(NULL, 0, (int)(moment - now));
+}
+
+static bool readable(int fd, uint64_t deadline)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t now = bed_now();
+
+	return poll(&p, 1, now < deadline ? (int)(deadline - now) : 0) > 0;
+}
+
+void natbed_settle(struct natbed *bed)
+{
+	uint16_t number = ++bed->pilots;
+	struct bed_echo echo;
+
+	bed_send_echo(bed->pilot, PILOT_OUTSIDE, BED_ECHO_REQUEST, PILOT_ID, number);
+	echo = bed_receive_echo(bed->pilot, BED_ECHO_REPLY, number);
+	cr_assert(echo.id == PILOT_ID, "the pilot came back with another id");
+}
+
+static int bound(struct natbed *bed, enum bed_side side, int type, int protocol,
+		 const struct endpoint *local)
+{
+	int fd = netns_socket(bed->side[side], AF_INET, type | SOCK_NONBLOCK, protocol);
+	struct sockaddr_storage address;
+	int on = 1;
+
+	cr_assert(fd >= 0, "cannot open a socket: %s", strerror(-fd));
+	cr_assert(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0);
+	cr_assert(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0);
+	cr_assert(bind(fd, (struct sockaddr *)&address, endpoint_to_sockaddr(local, &address)) == 0,
+		  "cannot bind to %s: %s", BED_TEXT(local), strerror(errno));
+	return fd;
+}
+
+int bed_udp(struct natbed *bed, enum bed_side side, const char *local)
+{
+	struct endpoint endpoint = bed_endpoint(local);
+
+	return bound(bed, side, SOCK_DGRAM, IPPROTO_UDP, &endpoint);
+}
+
+int bed_tcp(struct natbed *bed, enum bed_side side, const char *local)
+{
+	struct endpoint endpoint = bed_endpoint(local);
+
+	return bound(bed, side, SOCK_STREAM, IPPROTO_TCP, &endpoint);
+}
+
+int bed_listen(struct natbed *bed, enum bed_side side, const char *local)
+{
+	int fd = bed_tcp(bed, side, local);
+
+	cr_assert(listen(fd, 64) == 0, "cannot listen on %s: %s", local, strerror(errno));
+	return fd;
+}
+
+int bed_icmp(struct natbed *bed, enum bed_side side, const char *host)
+{
+	struct endpoint endpoint = {.addr = parse_addr(host)};
+
+	return bound(bed, side, SOCK_RAW, IPPROTO_ICMP, &endpoint);
+}
+
+void bed_send(int fd, const struct endpoint *to, const char *message)
+{
+	struct sockaddr_storage address;
+	socklen_t length = endpoint_to_sockaddr(to, &address);
+
+	/* EPERM: a rule on the sender's own machine dropped it, which is a way not to arrive. */
+	cr_assert(sendto(fd, message, strlen(message), 0, (struct sockaddr *)&address, length) >=
+				  0 ||
+			  errno == EPERM,
+		  "cannot send to %s: %s", BED_TEXT(to), strerror(errno));
+}
+
+/* The next datagram, if there is one now. */
+static bool take(int fd, char text[64], struct endpoint *ret_from)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+	ssize_t length = recvfrom(fd, text, 63, MSG_DONTWAIT, (struct sockaddr *)&address, &size);
+
+	if (length < 0)
+		return false;
+	text[length] = '\0';
+	return endpoint_from_sockaddr(&address, ret_from);
+}
+
+struct endpoint bed_receive(int fd, const char *message)
+{
+	uint64_t deadline = bed_now() + BED_DEADLINE_MS;
+	struct endpoint from;
+	char text[64];
+
+	while (readable(fd, deadline))
+		if (take(fd, text, &from) && strcmp(text, message) == 0)
+			return from;
+	cr_assert_fail("\"%s\" did not arrive within %d ms", message, BED_DEADLINE_MS);
+	return from;
+}
+
+bool bed_arrived(int fd, const char *message)
+{
+	struct endpoint from;
+	char text[64];
+
+	while (take(fd, text, &from))
+		if (strcmp(text, message) == 0)
+			return true;
+	return false;
+}
+
+/* A text that no other message has. */
+static const char *fresh_message(char text[64])
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(text, 64, "message of %lld.%09ld", (long long)now.tv_sec, now.tv_nsec);
+	return text;
+}
+
+struct endpoint bed_pass(int from, const struct endpoint *to, int at)
+{
+	char text[64];
+
+	bed_send(from, to, fresh_message(text));
+	return bed_receive(at, text);
+}
+
+bool bed_passes(struct natbed *bed, int from, const struct endpoint *to, int at)
+{
+	char text[64];
+
+	bed_send(from, to, fresh_message(text));
+	natbed_settle(bed);
+	return bed_arrived(at, text);
+}
+
+void bed_connect(int fd, const struct endpoint *to)
+{
+	struct sockaddr_storage address;
+	socklen_t length = endpoint_to_sockaddr(to, &address);
+
+	cr_assert(connect(fd, (struct sockaddr *)&address, length) == 0 || errno == EINPROGRESS,
+		  "cannot connect to %s: %s", BED_TEXT(to), strerror(errno));
+}
+
+int bed_try_accept(int listener, struct endpoint *ret_peer)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+	int fd =
+		accept4(listener, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		endpoint_from_sockaddr(&address, ret_peer);
+	return fd;
+}
+
+int bed_accept(int listener, struct endpoint *ret_peer)
+{
+	int fd;
+
+	cr_assert(readable(listener, bed_now() + BED_DEADLINE_MS),
+		  "no connection arrived within %d ms", BED_DEADLINE_MS);
+	fd = bed_try_accept(listener, ret_peer);
+	cr_assert(fd >= 0, "cannot accept: %s", strerror(errno));
+	return fd;
+}
+
+bool bed_unanswered(int fd)
+{
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+
+	cr_assert(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+	return info.tcpi_state == TCP_SYN_SENT;
+}
+
+/* RFC 1071. */
+static uint16_t checksum(const uint8_t *bytes, size_t length)
+{
+	uint32_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum += sum >> 16;
+	return (uint16_t)~sum;
+}
+
+void bed_send_icmp(int fd, const char *to, const void *message, size_t length)
+{
+	const struct endpoint endpoint = {.addr = parse_addr(to)};
+	struct sockaddr_storage address;
+	socklen_t size = endpoint_to_sockaddr(&endpoint, &address);
+	uint8_t packet[128];
+	uint16_t sum;
+
+	cr_assert(length <= sizeof(packet));
+	memcpy(packet, message, length);
+	packet[2] = packet[3] = 0;
+	sum = checksum(packet, length);
+	packet[2] = (uint8_t)(sum >> 8);
+	packet[3] = (uint8_t)sum;
+	cr_assert(sendto(fd, packet, length, 0, (struct sockaddr *)&address, size) >= 0 ||
+			  errno == EPERM,
+		  "cannot send ICMP to %s: %s", to, strerror(errno));
+}
+
+void bed_send_echo(int fd, const char *to, uint8_t type, uint16_t id, uint16_t sequence)
+{
+	struct icmphdr header = {.type = type};
+
+	header.un.echo.id = htons(id);
+	header.un.echo.sequence = htons(sequence);
+	bed_send_icmp(fd, to, &header, sizeof(header));
+}
+
+bool bed_find_echo(int fd, uint8_t type, uint16_t sequence, struct bed_echo *ret)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+	uint8_t packet[256];
+	struct icmphdr header;
+	struct endpoint from;
+	size_t offset;
+	ssize_t length;
+
+	while ((length = recvfrom(fd, packet, sizeof(packet), MSG_DONTWAIT,
+				  (struct sockaddr *)&address, &size)) >= 0) {
+		offset = (packet[0] & 0xfU) * 4U;
+		if ((size_t)length < offset + sizeof(header))
+			continue;
+		memcpy(&header, packet + offset, sizeof(header));
+		if (header.type != type || ntohs(header.un.echo.sequence) != sequence)
+			continue;
+		endpoint_from_sockaddr(&address, &from);
+		*ret = (struct bed_echo){from.addr, type, ntohs(header.un.echo.id), sequence};
+		return true;
+	}
+	return false;
+}
+
+struct bed_echo bed_receive_echo(int fd, uint8_t type, uint16_t sequence)
+{
+	uint64_t deadline = bed_now() + BED_DEADLINE_MS;
+	struct bed_echo echo = {0};
+
+	while (readable(fd, deadline))
+		if (bed_find_echo(fd, type, sequence, &echo))
+			return echo;
+	cr_assert_fail("no ICMP type %u with sequence %u within %d ms", type, sequence,
+		       BED_DEADLINE_MS);
+	return echo;
+}
