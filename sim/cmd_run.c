@@ -72,7 +72,8 @@ static void print_usage(FILE *out)
 	      "  --help               this text\n"
 	      "\n"
 	      "Exit status: 0 all expectations held; 1 some did not, could not be decided, or the\n"
-	      "run was interrupted; 2 wrong usage or topology, and nothing was built; 3 a lab could\n"
+	      "run was interrupted; 2 wrong usage or topology, and nothing was built; 3 a lab "
+	      "could\n"
 	      "not be built or run; 4 this machine cannot run it.\n",
 	      out);
 }
@@ -120,7 +121,8 @@ static int colour_parse(const char *word, struct options *ret)
 	return STATUS_OK;
 }
 
-/* Returns STATUS_OK with optind at the first file, or the status to end with; *help is set for --help. */
+/* Returns STATUS_OK with optind at the first file, or the status to end with; *help is set for
+ * --help. */
 static int options_parse(int argc, char **argv, struct options *ret, bool *help)
 {
 	static const struct option table[] = {
@@ -471,7 +473,8 @@ int cmd_run(int argc, char **argv)
 		return STATUS_OK;
 	}
 	if (optind == argc) {
-		fprintf(stderr, "natsim: error: which topology? \"natsim run --help\" tells more\n");
+		fprintf(stderr,
+			"natsim: error: which topology? \"natsim run --help\" tells more\n");
 		return STATUS_USAGE;
 	}
 	session.job_count = (size_t)(argc - optind);

@@ -6,7 +6,8 @@
 #include "base/cleanup.h"
 #include "topo/topo.h"
 
-/* argv of @program with @path in front if it is an agent: NULL-terminated, freed by command_free(). */
+/* argv of @program with @path in front if it is an agent: NULL-terminated, freed by command_free().
+ */
 int command_argv(const struct program *program, const char *path, char ***ret);
 void command_free(char **argv);
 DEFINE_CLEANUP(char **, command_free)

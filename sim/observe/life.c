@@ -83,8 +83,7 @@ int life_start(struct life *life, struct lab *lab, uint64_t zero)
 		return r;
 	if (r) {
 		run->end = RUN_NOT_STARTED;
-		return problem(run, "%s",
-			       d.count ? d.entries[d.count - 1].message : strerror(-r));
+		return problem(run, "%s", d.count ? d.entries[d.count - 1].message : strerror(-r));
 	}
 	life->phase = LIFE_LIVE;
 	run->end = RUN_RUNNING;
@@ -219,8 +218,9 @@ int life_over(struct life *life, const struct lab_event *event, uint64_t zero)
 	if (!r)
 		r = output_keep(&child->err, &run->err, &run->err_length, &run->err_total);
 	if (!r && early && life->reason == LIFE_BY_ITSELF)
-		r = problem(run, killed ? "was killed by signal %d before it was ready"
-					: "ended with status %d before it was ready",
+		r = problem(run,
+			    killed ? "was killed by signal %d before it was ready"
+				   : "ended with status %d before it was ready",
 			    child->status);
 	return r;
 }

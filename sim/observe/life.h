@@ -20,8 +20,8 @@ enum life_phase {
 /* Why a program is being ended by us. */
 enum life_reason {
 	LIFE_BY_ITSELF,
-	LIFE_OVERDUE,	  /* it missed its deadline */
-	LIFE_STOPPED,	  /* a stop step, or the run is over */
+	LIFE_OVERDUE,     /* it missed its deadline */
+	LIFE_STOPPED,     /* a stop step, or the run is over */
 	LIFE_INTERRUPTED, /* the user wants us to stop */
 };
 
@@ -31,7 +31,7 @@ struct life {
 	struct child *child;
 	enum life_phase phase;
 	enum life_reason reason;
-	bool awaited;	   /* the step being played goes on only when this one is done ... */
+	bool awaited;      /* the step being played goes on only when this one is done ... */
 	bool until_ready;  /* ... with becoming ready, rather than with its life */
 	uint64_t deadline; /* lab_clock(): when to do the next harsher thing */
 	uint64_t allowed;  /* nanoseconds it was given, for the words about a missed deadline */
@@ -52,7 +52,8 @@ int life_over(struct life *life, const struct lab_event *event, uint64_t zero);
 /* Ask it to end, with @grace nanoseconds before it is killed. */
 int life_ask(struct life *life, struct lab *lab, enum life_reason reason, uint64_t grace);
 
-/* Its deadline has passed: ask, then kill; -ETIMEDOUT with words in @d when even that did not help. */
+/* Its deadline has passed: ask, then kill; -ETIMEDOUT with words in @d when even that did not help.
+ */
 int life_overdue(struct life *life, struct lab *lab, struct diag *d);
 
 /* Nothing more to wait for in this step. */

@@ -224,8 +224,8 @@ static int keep_snapshot(struct player *player, size_t step)
 	struct snapshot *newest;
 	int r;
 
-	snapshots = reallocarray(timeline->snapshots, timeline->snapshot_count + 1,
-				 sizeof(*snapshots));
+	snapshots =
+		reallocarray(timeline->snapshots, timeline->snapshot_count + 1, sizeof(*snapshots));
 	if (!snapshots)
 		return -ENOMEM;
 	timeline->snapshots = snapshots;
@@ -271,8 +271,7 @@ static int play_step(struct player *player, size_t index)
 /* End what still runs, all at once; who asks twice (a second interrupt) gets it killed. */
 static int end_all(struct player *player)
 {
-	enum life_reason reason =
-		player->timeline->interrupted ? LIFE_INTERRUPTED : LIFE_STOPPED;
+	enum life_reason reason = player->timeline->interrupted ? LIFE_INTERRUPTED : LIFE_STOPPED;
 	struct life *life, *end = player->lives + player->timeline->run_count;
 	int r;
 
@@ -329,8 +328,8 @@ int play(struct lab *lab, const struct topo *topo, const struct play_options *op
 		return -ENOMEM;
 	for (i = 0; i < timeline->run_count; i++) {
 		lives[i].run = &timeline->runs[i];
-		lives[i].program = &topo->steps[timeline->runs[i].step]
-					    .programs[timeline->runs[i].index];
+		lives[i].program =
+			&topo->steps[timeline->runs[i].step].programs[timeline->runs[i].index];
 	}
 	player.timeline = timeline;
 	player.lives = lives;

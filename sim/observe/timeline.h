@@ -23,11 +23,11 @@ enum { RUN_EVENTS_MAX = 4096 }; /* kept of each run; the rest is counted */
 enum run_end {
 	RUN_NOT_REACHED, /* an earlier step ended the run */
 	RUN_NOT_STARTED, /* could not be executed: `problem` says why */
-	RUN_RUNNING,	 /* still alive when the user interrupted the run */
-	RUN_EXITED,	 /* by itself, `status` */
-	RUN_SIGNALLED,	 /* by a signal not ours, `status` */
-	RUN_STOPPED,	 /* by a stop step or at the end, `status` as exit status or -signal */
-	RUN_DEADLINE,	 /* did not end, or did not become ready, in time: killed */
+	RUN_RUNNING,     /* still alive when the user interrupted the run */
+	RUN_EXITED,      /* by itself, `status` */
+	RUN_SIGNALLED,   /* by a signal not ours, `status` */
+	RUN_STOPPED,     /* by a stop step or at the end, `status` as exit status or -signal */
+	RUN_DEADLINE,    /* did not end, or did not become ready, in time: killed */
 };
 
 struct run_event { /* one JSON line an agent printed */
@@ -38,8 +38,8 @@ struct run_event { /* one JSON line an agent printed */
 /* The life of one `start` or `run` program. */
 struct run {
 	size_t step, index; /* into topo.steps and its programs */
-	char *command;	    /* as executed, quoted for a shell; an agent without its directory */
-	char *problem;	    /* what went wrong with its life, in words; NULL for nothing */
+	char *command;      /* as executed, quoted for a shell; an agent without its directory */
+	char *problem;      /* what went wrong with its life, in words; NULL for nothing */
 	enum run_end end;
 	int status;
 	bool stubborn; /* SIGTERM was not enough */
@@ -47,9 +47,10 @@ struct run {
 	struct run_event *events;
 	size_t event_count;
 	size_t events_dropped; /* beyond RUN_EVENTS_MAX */
-	size_t strange_lines;  /* of an agent's stdout that were not JSON objects: kept in `out` only */
-	json_t *result;	       /* borrowed from events: the last with "event":"result", or NULL */
-	char *out, *err;       /* bounded; NUL-terminated */
+	size_t strange_lines; /* of an agent's stdout that were not JSON objects: kept in `out` only
+			       */
+	json_t *result;       /* borrowed from events: the last with "event":"result", or NULL */
+	char *out, *err;      /* bounded; NUL-terminated */
 	size_t out_length, err_length;
 	uint64_t out_total, err_total; /* larger than the lengths when cut */
 };
@@ -77,9 +78,9 @@ struct snapshot {
 };
 
 struct timeline {
-	uint64_t built_ns;    /* how long building the lab took */
-	uint64_t finished_ns; /* when the last step ended */
-	bool interrupted;     /* by the user: what follows was not reached */
+	uint64_t built_ns;       /* how long building the lab took */
+	uint64_t finished_ns;    /* when the last step ended */
+	bool interrupted;        /* by the user: what follows was not reached */
 	struct step_view *steps; /* as many as the topology has */
 	size_t step_count;
 	struct run *runs; /* one for each program of each step, in the file's order */

@@ -12,7 +12,7 @@
  */
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
-	size_t length = text[0] < 0x80	 ? 1
+	size_t length = text[0] < 0x80   ? 1
 			: text[0] < 0xc2 ? 0
 			: text[0] < 0xe0 ? 2
 			: text[0] < 0xf0 ? 3

@@ -78,9 +78,8 @@ static int judge_exit(struct trial *c)
 	const struct run *run = c->verdict->run;
 	bool ended = run->end == RUN_EXITED || run->end == RUN_STOPPED;
 
-	return rule_by_end(c, ended && (double)run->status == c->verdict->expectation->number
-				      ? HELD
-				      : BROKEN);
+	return rule_by_end(
+		c, ended && (double)run->status == c->verdict->expectation->number ? HELD : BROKEN);
 }
 
 static int judge_fails(struct trial *c)
@@ -119,27 +118,37 @@ static void last_line(const char *text, size_t length, const char **ret, size_t 
 	*ret_length = length - (size_t)(*ret - text);
 }
 
-/* Name the stream and its last line, shortened. */
-static int rule_by_text(struct trial *c, enum outcome outcome, const char *what, const char *stream,
-			const char *text, size_t length)
+/* The last line of @text in quotes, shortened; NULL without memory. */
+static char *quote_last_line(const char *text, size_t length)
 {
 	enum { SHOWN = 120 };
-	AUTO_FREE char *quote = NULL;
+	char *quote = NULL;
 	const char *line;
 	size_t line_length, size;
-	FILE *out;
+	FILE *out = open_memstream(&quote, &size);
+
+	if (!out)
+		return NULL;
+	last_line(text, length, &line, &line_length);
+	escape_quote(line, line_length < SHOWN ? line_length : SHOWN, out);
+	if (line_length > SHOWN)
+		fputs("...", out);
+	if (fclose(out) == 0)
+		return quote;
+	free(quote);
+	return NULL;
+}
+
+static int rule_no_match(struct trial *c, const char *stream, const char *text, size_t length)
+{
+	AUTO_FREE char *quote = NULL;
 
 	if (!length)
-		return rule(c, outcome, "%s is empty", stream);
-	last_line(text, length, &line, &line_length);
-	out = open_memstream(&quote, &size);
-	if (!out)
+		return rule(c, BROKEN, "%s is empty", stream);
+	quote = quote_last_line(text, length);
+	if (!quote)
 		return -ENOMEM;
-	escape_quote(line, line_length < SHOWN ? line_length : SHOWN, out);
-	if (fclose(out) != 0)
-		return -ENOMEM;
-	return rule(c, outcome, "%s; the last line of %s is %s%s", what, stream, quote,
-		    line_length > SHOWN ? "..." : "");
+	return rule(c, BROKEN, "no match; the last line of %s is %s", stream, quote);
 }
 
 static int judge_text(struct trial *c, const char *stream, const char *text, size_t length,
@@ -163,10 +172,11 @@ static int judge_text(struct trial *c, const char *stream, const char *text, siz
 	if (r == REG_ESPACE)
 		return -ENOMEM;
 	if (total > length)
-		return rule(c, UNDECIDED,
-			    "no match in the first %zu bytes of %s, and the other %llu were not kept",
-			    length, stream, (unsigned long long)(total - length));
-	return rule_by_text(c, BROKEN, "no match", stream, text, length);
+		return rule(
+			c, UNDECIDED,
+			"no match in the first %zu bytes of %s, and the other %llu were not kept",
+			length, stream, (unsigned long long)(total - length));
+	return rule_no_match(c, stream, text, length);
 }
 
 /* --- fields of a result --------------------------------------------------------------- */
@@ -196,8 +206,7 @@ static bool field_equals(const struct expectation *expectation, const json_t *va
 		       strcmp(json_string_value(value), expectation->text) == 0;
 	case EXPECT_NUMBER:
 		/* Both were decimal text: the nearest double of each is the same. */
-		return json_is_number(value) &&
-		       !(json_number_value(value) < expectation->number) &&
+		return json_is_number(value) && !(json_number_value(value) < expectation->number) &&
 		       !(json_number_value(value) > expectation->number);
 	case EXPECT_BOOLEAN:
 		return json_is_boolean(value) && json_is_true(value) == expectation->flag;
@@ -212,9 +221,8 @@ static int judge_missing(struct trial *c)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(c->verdict->run->result, key, value)
-		if (strcmp(key, "event") != 0)
-			suggest(&suggestion, key);
+	json_object_foreach(c->verdict->run->result, key, value) if (strcmp(key, "event") != 0)
+		suggest(&suggestion, key);
 	if (suggestion.best &&
 	    asprintf(&c->verdict->hint, "did you mean \"%s\"?", suggestion.best) < 0) {
 		c->verdict->hint = NULL;
@@ -227,11 +235,18 @@ static int judge_no_result(struct trial *c)
 {
 	const struct run *run = c->verdict->run;
 	AUTO_FREE char *end = words_end(run, c->timeline->interrupted);
+	AUTO_FREE char *quote = NULL;
+	const char *name = c->topo->steps[run->step].programs[run->index].name;
 
 	if (!end)
 		return -ENOMEM;
-	return rule(c, BROKEN, "%s gave no result: it %s",
-		    c->topo->steps[run->step].programs[run->index].name, end);
+	if (!run->err_length)
+		return rule(c, BROKEN, "%s gave no result: it %s", name, end);
+	quote = quote_last_line(run->err, run->err_length);
+	if (!quote)
+		return -ENOMEM;
+	return rule(c, BROKEN, "%s gave no result: it %s; the last line of stderr is %s", name, end,
+		    quote);
 }
 
 /* A path is a claim that wants proof, whether it is the one expected or not. */
@@ -321,8 +336,8 @@ static int judge_list(const struct topo *topo, const struct timeline *timeline,
 	int r = 0;
 
 	for (i = 0; i < count && !r; i++) {
-		verdicts = reallocarray(judgement->verdicts, judgement->count + 1,
-					sizeof(*verdicts));
+		verdicts =
+			reallocarray(judgement->verdicts, judgement->count + 1, sizeof(*verdicts));
 		if (!verdicts)
 			return -ENOMEM;
 		judgement->verdicts = verdicts;

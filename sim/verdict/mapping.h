@@ -11,19 +11,22 @@
 
 struct mapping {
 	uint8_t protocol;
-	struct endpoint inside, outside, remote; /* outside equals inside when nothing is translated */
+	struct endpoint inside, outside,
+		remote;          /* outside equals inside when nothing is translated */
 	uint64_t sent, received; /* packets, as the inside counts */
-	bool from_outside;	 /* the first packet came from the remote */
+	bool from_outside;       /* the first packet came from the remote */
 };
 
 /* A flow read by what was translated; an untranslated one counts as opened from inside. */
 struct mapping mapping_of(const struct flow *flow);
 
-/* The UDP flow of @view between @inside and @remote, whoever opened it: the busiest if there are more. */
+/* The UDP flow of @view between @inside and @remote, whoever opened it: the busiest if there are
+ * more. */
 bool mapping_find(const struct router_view *view, const struct endpoint *inside,
 		  const struct endpoint *remote, struct mapping *ret);
 
-/* "192.168.1.1:7777 -> 1.2.3.4:7777 -> 5.6.7.8:8888", without the middle when nothing is translated. */
+/* "192.168.1.1:7777 -> 1.2.3.4:7777 -> 5.6.7.8:8888", without the middle when nothing is
+ * translated. */
 #define MAPPING_TEXT_MAX (3 * (ENDPOINT_TEXT_MAX + 4))
 const char *mapping_format(const struct mapping *mapping, char text[MAPPING_TEXT_MAX]);
 

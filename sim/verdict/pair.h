@@ -10,13 +10,14 @@
 #include "observe/timeline.h"
 #include "topo/topo.h"
 
-/* One end, from its result. An endpoint it did not name has no family; a count it did not name is 0. */
+/* One end, from its result. An endpoint it did not name has no family; a count it did not name is
+ * 0. */
 struct peer {
 	const struct run *run;
 	size_t node;
-	const char *name; /* the node's */
-	const char *path; /* "" when it gave no result */
-	const char *blind, *reason; /* "" when not named */
+	const char *name;                       /* the node's */
+	const char *path;                       /* "" when it gave no result */
+	const char *blind, *reason;             /* "" when not named */
 	struct endpoint local, seen, told, met; /* own; own as the rendezvous saw it; the peer's as
 						   told; the peer's as met on the path */
 	uint64_t sent, received;
@@ -24,7 +25,7 @@ struct peer {
 
 struct pair {
 	struct peer a, b; /* a is the one asked about */
-	bool complete;	  /* both were found */
+	bool complete;    /* both were found */
 };
 
 /*

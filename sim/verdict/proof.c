@@ -65,8 +65,7 @@ int proof_add(struct proof *proof, enum outcome outcome, const char *part, const
 	va_end(args);
 	if (r < 0)
 		return -ENOMEM;
-	lines[proof->count++] =
-		(struct proof_line){.outcome = outcome, .part = part, .text = text};
+	lines[proof->count++] = (struct proof_line){.outcome = outcome, .part = part, .text = text};
 	return 0;
 }
 
@@ -307,10 +306,11 @@ static int prove_relay(const struct scene *scene)
 			 b->name, of_b.sent, of_b.received);
 	first = of_a.counted && of_b.counted ? ", " : "";
 	if (carriable(&of_a, &of_b, b->received) || carriable(&of_b, &of_a, a->received))
-		return proof_add(scene->proof, UNDECIDED, "relay",
-				 "others could have carried the payload: with them, %s%s%s packets, "
-				 "as many as the messages (more \"messages\" would tell)",
-				 text[0], first, text[1]);
+		return proof_add(
+			scene->proof, UNDECIDED, "relay",
+			"others could have carried the payload: with them, %s%s%s packets, "
+			"as many as the messages (more \"messages\" would tell)",
+			text[0], first, text[1]);
 	return proof_add(scene->proof, HELD, "relay",
 			 "nobody else carried the payload: with others, %s%s%s packets, too few "
 			 "for the messages",
@@ -336,7 +336,8 @@ static bool rendezvous_runs_at(const struct scene *scene, size_t node)
 	return false;
 }
 
-/* What the declared filtering says about a stranger's packet to the endpoint that @self announced. */
+/* What the declared filtering says about a stranger's packet to the endpoint that @self announced.
+ */
 static int expect_blind(const struct scene *scene, const struct peer *self,
 			const struct peer *other, struct theory_side *ret_side, enum blind *ret)
 {
@@ -402,9 +403,9 @@ static int prove_blind(const struct scene *scene, const struct peer *self, const
 						: "the agent has none");
 	agrees = blind_agrees(self->blind, expected, side.filtering);
 	why = side.guarded ? nat_dependence_name(side.filtering) : "no";
-	what = strcmp(self->blind, "none") == 0	   ? "did not get in"
+	what = strcmp(self->blind, "none") == 0   ? "did not get in"
 	       : strcmp(self->blind, "late") == 0 ? "got in late"
-						   : "got in";
+						  : "got in";
 	return proof_add(scene->proof, agrees ? HELD : BROKEN, "blind",
 			 "negative control: %s's packet from a fresh socket %s at %s, %s with %s "
 			 "filtering",

@@ -16,8 +16,9 @@ const char *outcome_name(enum outcome outcome); /* "held", ... */
 
 struct proof_line {
 	enum outcome outcome;
-	const char *part; /* "report", "source", "flow", "relay", "blind", "theory", "tried", "mapping" */
-	char *text;	  /* one sentence without full stop */
+	const char *part; /* "report", "source", "flow", "relay", "blind", "theory", "tried",
+			     "mapping" */
+	char *text;       /* one sentence without full stop */
 };
 
 struct proof {

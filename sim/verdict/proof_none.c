@@ -170,13 +170,12 @@ static int explain_entry(const struct scene *scene, const struct side *side,
 				 nat_dependence_name(side->theory.mapping), peer,
 				 nat_dependence_name(side->theory.filtering));
 	case ENTRY_OTHER_PORT:
-		return proof_add(scene->proof, HELD, "theory",
-				 "%s's packets do not get in at %s: %s admits only the port that %s "
-				 "was told (%s filtering), and %s sends from another (%s mapping)",
-				 peer, self, filter, self,
-				 nat_dependence_name(side->theory.filtering),
-				 deciding_mapping(scene, other),
-				 nat_dependence_name(other->theory.mapping));
+		return proof_add(
+			scene->proof, HELD, "theory",
+			"%s's packets do not get in at %s: %s admits only the port that %s "
+			"was told (%s filtering), and %s sends from another (%s mapping)",
+			peer, self, filter, self, nat_dependence_name(side->theory.filtering),
+			deciding_mapping(scene, other), nat_dependence_name(other->theory.mapping));
 	case ENTRY_BLOCKED:
 		break;
 	}
@@ -239,10 +238,11 @@ static int show_mapping(const struct scene *scene, const struct side *side)
 	endpoint_format(&mapping.outside, used);
 	endpoint_format(&peer->told, told);
 	if (endpoint_equal(&mapping.outside, &peer->seen))
-		return proof_add(scene->proof, HELD, "mapping",
-				 "%s maps %s to %s towards the rendezvous and towards %s alike, and "
-				 "admits what comes from there",
-				 side->router, local, seen, told);
+		return proof_add(
+			scene->proof, HELD, "mapping",
+			"%s maps %s to %s towards the rendezvous and towards %s alike, and "
+			"admits what comes from there",
+			side->router, local, seen, told);
 	if (side->way.count > 1)
 		return 0;
 	return proof_add(scene->proof, HELD, "mapping",

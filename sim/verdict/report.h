@@ -27,8 +27,8 @@ struct report_run {
 };
 
 enum report_detail {
-	REPORT_QUIET,  /* what did not hold, and the closing line */
-	REPORT_NORMAL, /* topology, steps, proofs, mappings; on failure the evidence */
+	REPORT_QUIET,   /* what did not hold, and the closing line */
+	REPORT_NORMAL,  /* topology, steps, proofs, mappings; on failure the evidence */
 	REPORT_VERBOSE, /* the evidence always, and nothing shortened */
 };
 

@@ -38,7 +38,8 @@ static json_t *endpoint_json(const struct endpoint *endpoint)
 	return json_string(endpoint_format(endpoint, text));
 }
 
-/* json_array_append_new() frees the value when it fails, also for NULL: -1 is all there is to see. */
+/* json_array_append_new() frees the value when it fails, also for NULL: -1 is all there is to see.
+ */
 static bool append(json_t *array, json_t *value)
 {
 	return json_array_append_new(array, value) == 0;
@@ -53,8 +54,7 @@ static json_t *interface_json(const struct topo *topo, const struct interface *i
 	size_t i;
 
 	for (i = 0; i < interface->address_count; i++)
-		if (!append(addresses,
-			    json_string(addr_format(&interface->addresses[i], text)))) {
+		if (!append(addresses, json_string(addr_format(&interface->addresses[i], text)))) {
 			json_decref(addresses);
 			return NULL;
 		}
@@ -200,9 +200,9 @@ static json_t *events_json(const struct run *run)
 	size_t i;
 
 	for (i = 0; i < run->event_count; i++)
-		if (!append(events, json_pack("{s:o, s:O}", "at_ms",
-					      milliseconds(run->events[i].when), "data",
-					      run->events[i].json))) {
+		if (!append(events,
+			    json_pack("{s:o, s:O}", "at_ms", milliseconds(run->events[i].when),
+				      "data", run->events[i].json))) {
 			json_decref(events);
 			return NULL;
 		}
@@ -286,11 +286,11 @@ static json_t *step_json(const struct report_run *report, size_t index)
 			json_decref(programs);
 			return NULL;
 		}
-	return json_pack("{s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "step",
-			 (json_int_t)index + 1, "kind", step_name(step->kind), "line",
-			 (json_int_t)step->place.line, "started_ms", milliseconds(view->started),
-			 "ended_ms", milliseconds(view->ended), "target",
-			 target_json(report->topo, step), "programs", programs, "verdicts",
+	return json_pack("{s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "step", (json_int_t)index + 1,
+			 "kind", step_name(step->kind), "line", (json_int_t)step->place.line,
+			 "started_ms", milliseconds(view->started), "ended_ms",
+			 milliseconds(view->ended), "target", target_json(report->topo, step),
+			 "programs", programs, "verdicts",
 			 verdicts_json(report->judgement, index, TOPO_NONE));
 }
 
@@ -390,11 +390,10 @@ static json_t *played_json(const struct report_run *report)
 
 json_t *report_json(const struct report_run *report)
 {
-	json_t *run = json_pack("{s:o, s:s, s:o, s:o, s:o}", "file",
-				text_or_null(report->topo->file), "name", report->topo->name,
-				"description", text_or_null(report->topo->description), "topology",
-				topology_json(report->topo), "errors",
-				trouble_json(report->trouble));
+	json_t *run = json_pack(
+		"{s:o, s:s, s:o, s:o, s:o}", "file", text_or_null(report->topo->file), "name",
+		report->topo->name, "description", text_or_null(report->topo->description),
+		"topology", topology_json(report->topo), "errors", trouble_json(report->trouble));
 	json_t *played;
 
 	if (!run)

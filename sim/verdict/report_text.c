@@ -24,7 +24,7 @@ struct ink {
 	const char *bold, *dim, *green, *red, *yellow, *reset;
 };
 
-static const struct ink coloured = {"\033[1m",	  "\033[2m",	"\033[32m",
+static const struct ink coloured = {"\033[1m",    "\033[2m",    "\033[32m",
 				    "\033[1;31m", "\033[1;33m", "\033[0m"};
 static const struct ink plain = {"", "", "", "", "", ""};
 
@@ -76,7 +76,7 @@ static void print_proof(const struct page *page, const struct proof *proof)
 	for (line = proof->lines; line < proof->lines + proof->count; line++)
 		fprintf(page->out, "                   %s%s%s %s\n",
 			outcome_ink(page, line->outcome),
-			line->outcome == HELD	     ? "-"
+			line->outcome == HELD        ? "-"
 			: line->outcome == UNDECIDED ? "?"
 						     : "!",
 			page->ink->reset, line->text);
@@ -172,7 +172,8 @@ static void print_life(const struct page *page, const struct run *run, enum step
 	fprintf(page->out, "  %s(", page->ink->dim);
 	/* A background program that lived until it was stopped has no end worth telling here. */
 	if (kind == STEP_START && run->ready && run->end == RUN_STOPPED && !run->stubborn) {
-		fprintf(page->out, "ready after %.1f ms", (double)(run->ready - run->started) / 1e6);
+		fprintf(page->out, "ready after %.1f ms",
+			(double)(run->ready - run->started) / 1e6);
 	} else {
 		escape_print(end, strlen(end), "\\n", page->out);
 		if (run->ended)

@@ -21,11 +21,11 @@ struct theory_side theory_side(const struct topo *topo, const struct way *way);
 
 /* Why a packet sent to the endpoint that the rendezvous announced does or does not get in. */
 enum theory_entry {
-	ENTRY_OPEN,	    /* anyone gets in */
-	ENTRY_ADDRESS,	    /* the peer's address has been sent to from this very mapping */
-	ENTRY_ENDPOINT,	    /* the peer's endpoint has been sent to from this very mapping */
+	ENTRY_OPEN,          /* anyone gets in */
+	ENTRY_ADDRESS,       /* the peer's address has been sent to from this very mapping */
+	ENTRY_ENDPOINT,      /* the peer's endpoint has been sent to from this very mapping */
 	ENTRY_OTHER_MAPPING, /* what was sent to the peer opened another mapping */
-	ENTRY_OTHER_PORT,   /* the peer's packets come from a port nobody knows */
+	ENTRY_OTHER_PORT,    /* the peer's packets come from a port nobody knows */
 	ENTRY_BLOCKED,
 };
 

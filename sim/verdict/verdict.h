@@ -19,14 +19,14 @@
 
 /* One expectation, judged. */
 struct verdict {
-	size_t step;	/* where it is written: the step */
+	size_t step;    /* where it is written: the step */
 	size_t program; /* and its program; TOPO_NONE for the step's own (stop, wait) */
 	const struct expectation *expectation;
 	const struct run *run; /* the run it is about */
 	enum outcome outcome;
 	char *expected, *observed; /* sentences without full stop */
-	char *hint;		   /* what may be meant or wrong, or NULL */
-	struct proof proof;	   /* empty where the observation is the proof */
+	char *hint;                /* what may be meant or wrong, or NULL */
+	struct proof proof;        /* empty where the observation is the proof */
 };
 
 /* Something went wrong that no expectation speaks of: it spoils the run all the same. */
@@ -45,8 +45,7 @@ struct judgement {
 };
 
 /* Returns 0 and a judgement that borrows from @topo and @timeline, or -ENOMEM. */
-int verdict_judge(const struct topo *topo, const struct timeline *timeline,
-		  struct judgement **ret);
+int verdict_judge(const struct topo *topo, const struct timeline *timeline, struct judgement **ret);
 void judgement_free(struct judgement *judgement);
 DEFINE_CLEANUP(struct judgement *, judgement_free)
 

@@ -22,7 +22,7 @@ int way_outward(const struct topo *topo, size_t node, const struct addr *to, str
 
 /* Where two nodes' ways outward meet: the first network they have in common. */
 struct meeting {
-	size_t network; /* TOPO_NONE: nowhere */
+	size_t network;  /* TOPO_NONE: nowhere */
 	struct way a, b; /* what each passes through to the outside before it is there */
 };
 

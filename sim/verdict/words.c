@@ -176,11 +176,12 @@ static char *punch_words(const json_t *result)
 
 	if (!has(result, "peer"))
 		return words("path %s: %s", path, text(result, "reason"));
-	return words("path %s: %s, seen as %s, met %s (%s candidate); messages: %" JSON_INTEGER_FORMAT
-		     " sent, %" JSON_INTEGER_FORMAT " received; connected after %.3g ms",
-		     path, text(result, "local"), text(result, "public"), text(result, "peer"),
-		     text(result, "candidate"), sent, received,
-		     json_number_value(json_object_get(result, "connect_ms")));
+	return words(
+		"path %s: %s, seen as %s, met %s (%s candidate); messages: %" JSON_INTEGER_FORMAT
+		" sent, %" JSON_INTEGER_FORMAT " received; connected after %.3g ms",
+		path, text(result, "local"), text(result, "public"), text(result, "peer"),
+		text(result, "candidate"), sent, received,
+		json_number_value(json_object_get(result, "connect_ms")));
 }
 
 /* Any other object: its fields as they are, without the event's name. */
@@ -194,7 +195,8 @@ static char *plain_words(const json_t *object)
 
 	if (!out)
 		return NULL;
-	json_object_foreach((json_t *)object, key, value) {
+	json_object_foreach((json_t *)object, key, value)
+	{
 		AUTO_FREE char *shown = NULL;
 
 		if (strcmp(key, "event") == 0)

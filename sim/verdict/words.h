@@ -11,7 +11,8 @@
 /* How a run ended: "exited with status 1", "could not be started: ...". */
 char *words_end(const struct run *run, bool interrupted);
 
-/* What an agent found, in one readable line from its result or last event; NULL also when there is nothing to say. */
+/* What an agent found, in one readable line from its result or last event; NULL also when there is
+ * nothing to say. */
 char *words_result(const struct topo *topo, const struct run *run);
 
 /* A JSON value as a person would write it: text in quotes, numbers and booleans bare. */
