@@ -119,7 +119,9 @@ static struct silence_path path_of(const struct detect *detect, uint64_t now)
 	};
 	unsigned int trials = 0, lost = 0;
 
-	path.slack = clamp(detect->slowest - detect->srtt + 2 * detect->rttvar, 5 * MSEC, SEC);
+	if (detect->slowest > detect->srtt)
+		path.slack = detect->slowest - detect->srtt;
+	path.slack = clamp(path.slack + 2 * detect->rttvar, 5 * MSEC, SEC);
 	silence_losses(&detect->change_both, path.rto, now, &trials, &lost);
 	silence_losses(&detect->change_port, path.rto, now, &trials, &lost);
 	path.needed = silence_needed(trials, lost);
@@ -127,24 +129,25 @@ static struct silence_path path_of(const struct detect *detect, uint64_t now)
 }
 
 /*
- * A sample counts from the first sending of a request, so on a lossy path it is too
- * long rather than too short: the error that makes us wait, not misjudge.
+ * Karn's rule: what was sent more than once does not tell the round trip, only a bound
+ * of it, which serves until something better is known. Where the other address is
+ * farther away, the bound is all there is, and waiting a little too long is no harm.
  */
-static void measure(struct detect *detect, uint64_t sample)
+static void measure(struct detect *detect, enum detect_probe which, uint64_t sample)
 {
+	bool clean = detect->probes[which].sent == 1;
 	uint64_t off = sample > detect->srtt ? sample - detect->srtt : detect->srtt - sample;
 
-	if (detect->srtt == 0) {
-		detect->srtt = sample;
-		detect->rttvar = sample / 2;
-	} else {
+	if (which != PROBE_PRIMARY && sample > detect->slowest)
+		detect->slowest = sample;
+	if (detect->clean_rtt && clean) { /* RFC 6298 section 2.3 */
 		detect->rttvar = (3 * detect->rttvar + off) / 4;
 		detect->srtt = (7 * detect->srtt + sample) / 8;
+	} else if (clean || detect->srtt == 0) {
+		detect->srtt = sample;
+		detect->rttvar = sample / 2;
 	}
-	if (sample > detect->slowest)
-		detect->slowest = sample;
-	if (detect->slowest < detect->srtt)
-		detect->slowest = detect->srtt;
+	detect->clean_rtt = detect->clean_rtt || clean;
 }
 
 static void new_id(struct detect *detect, struct probe *probe)
@@ -191,7 +194,7 @@ void detect_start(struct detect *detect, const struct detect_config *config, uin
 static void start_the_rest(struct detect *detect, uint64_t now)
 {
 	struct endpoint to = detect->other;
-	uint64_t first = clamp(detect->srtt + 4 * detect->rttvar, RTO_MIN, 250 * MSEC);
+	uint64_t first = clamp(detect->srtt + 4 * detect->rttvar, RTO_MIN, SEC);
 
 	if (!detect->has_other) {
 		give_reason(detect, "the server has no second address (no OTHER-ADDRESS), "
@@ -410,7 +413,7 @@ static void mapping_answer(struct detect *detect, enum detect_probe which,
 	probe->running = false;
 	probe->answered = true;
 	probe->mapped = *mapped;
-	measure(detect, now - probe->first_sent);
+	measure(detect, which, now - probe->first_sent);
 	say(detect, "%s: %s sees us as %s (%.3f ms)", probe_name(which),
 	    endpoint_format(&probe->to, text), endpoint_format(mapped, us),
 	    to_ms(now - probe->first_sent));

@@ -54,11 +54,13 @@ struct detect {
 	struct probe probes[PROBE_COUNT];
 	struct silence change_both, change_port;
 	bool has_other;
-	struct endpoint other;          /* the server's OTHER-ADDRESS */
-	uint64_t srtt, rttvar, slowest; /* of all answers; `slowest` also counts repeats */
-	enum detect_probe queued;       /* the control that goes right behind the last datagram;
-					   PROBE_COUNT: none */
-	unsigned int refusals;          /* ICMP errors for Test I */
+	struct endpoint other; /* the server's OTHER-ADDRESS */
+	uint64_t srtt, rttvar;
+	bool clean_rtt;           /* they come from requests that were sent once */
+	uint64_t slowest;         /* answer of the server's other endpoints */
+	enum detect_probe queued; /* the control that goes right behind the last datagram;
+				     PROBE_COUNT: none */
+	unsigned int refusals;    /* ICMP errors for Test I */
 	bool blocked, ports_changed;
 	char reason[160]; /* the first that made something undecidable */
 };

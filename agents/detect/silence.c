@@ -55,7 +55,7 @@ void silence_losses(const struct silence *silence, uint64_t rto, uint64_t now, u
 unsigned int silence_needed(unsigned int trials, unsigned int lost)
 {
 	if (lost == 0)
-		return 5;
+		return SILENCE_ROUNDS;
 	return lost * 6 <= trials ? 8 : 16;
 }
 
@@ -68,14 +68,15 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static uint64_t next_round(const struct silence *silence, const struct silence_path *path,
 			   uint64_t now)
 {
-	unsigned int first = 0, waiting;
+	unsigned int first = 0, waiting, missing = path->needed - silence->proven;
 
 	if (silence->rounds == 0)
 		return now;
 	while (first < silence->rounds && silence->sent_at[first] + path->rto <= now)
 		first++;
 	waiting = silence->rounds - (first > silence->proven ? first : silence->proven);
-	if (silence->proven + waiting < path->needed)
+	/* Where losses are expected, have some more under way than would do without. */
+	if (waiting < missing + (path->needed > SILENCE_ROUNDS ? missing / 2 : 0))
 		return silence->sent_at[silence->rounds - 1] + path->pace;
 	return silence->sent_at[silence->rounds - waiting] + path->rto;
 }
