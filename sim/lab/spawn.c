@@ -260,11 +260,3 @@ int lab_spawn(struct lab *lab, size_t node, char *const argv[], void *tag, struc
 	*ret = &STEAL(run)->child;
 	return 0;
 }
-
-int lab_kill(struct lab *lab, struct child *child, int signal)
-{
-	(void)lab;
-	if (kill(-child->pid, signal) < 0 && errno != ESRCH)
-		return -errno;
-	return 0;
-}
