@@ -28,6 +28,12 @@
 
 enum { OVERDUE_GRACE_MS = 500, KILL_PATIENCE_S = 10 };
 
+/* Never 0, which means "never". */
+static uint64_t since(uint64_t zero, uint64_t when)
+{
+	return when > zero ? when - zero : 1;
+}
+
 bool life_alive(const struct life *life)
 {
 	switch (life->phase) {
@@ -87,7 +93,7 @@ int life_start(struct life *life, struct lab *lab, uint64_t zero)
 	}
 	life->phase = LIFE_LIVE;
 	run->end = RUN_RUNNING;
-	run->started = life->child->started - zero;
+	run->started = since(zero, life->child->started);
 	/* A command is ready when it prints what the file says, or at once. */
 	if (!life->program->agent && !life->program->ready)
 		run->ready = run->started;
@@ -107,7 +113,7 @@ static int command_line_read(struct life *life, const struct lab_event *event, u
 	if (r) /* its syntax was checked when the file was loaded */
 		return r == REG_ESPACE ? -ENOMEM : -EINVAL;
 	if (regexec(&regex, event->line, 0, NULL, 0) == 0)
-		life->run->ready = event->when - zero;
+		life->run->ready = since(zero, event->when);
 	regfree(&regex);
 	return 0;
 }
@@ -156,7 +162,7 @@ int life_line(struct life *life, const struct lab_event *event, uint64_t zero)
 		run->strange_lines++;
 		return 0;
 	}
-	r = event_keep(run, json, event->when - zero);
+	r = event_keep(run, json, since(zero, event->when));
 	if (r || run->events_dropped)
 		return r;
 	name = json_string_value(json_object_get(json, "event"));
@@ -165,7 +171,7 @@ int life_line(struct life *life, const struct lab_event *event, uint64_t zero)
 	if (strcmp(name, "result") == 0)
 		run->result = json;
 	if (!run->ready && says_ready(life->program->agent, name))
-		run->ready = event->when - zero;
+		run->ready = since(zero, event->when);
 	return 0;
 }
 
@@ -194,7 +200,7 @@ int life_over(struct life *life, const struct lab_event *event, uint64_t zero)
 	bool early = life->until_ready && life->awaited && !run->ready;
 	int r;
 
-	run->ended = event->when - zero;
+	run->ended = since(zero, event->when);
 	run->stubborn = life->phase == LIFE_KILLED;
 	life->phase = LIFE_OVER;
 	run->status = child->status;
