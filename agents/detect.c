@@ -91,13 +91,15 @@ static int report(const struct detect *core)
 {
 	struct observation seen = detect_observation(core);
 	struct finding finding = classify(&seen);
+	bool binding = core->config.binding_only;
 	struct json json;
-	int r;
 
 	json_begin(&json, "result");
-	json_text(&json, "type", nat_type_name(finding.type));
-	json_text(&json, "mapping", behaviour_name(finding.mapping));
-	json_text(&json, "filtering", behaviour_name(finding.filtering));
+	if (!binding) {
+		json_text(&json, "type", nat_type_name(finding.type));
+		json_text(&json, "mapping", behaviour_name(finding.mapping));
+		json_text(&json, "filtering", behaviour_name(finding.filtering));
+	}
 	if (seen.reached)
 		json_boolean(&json, "nat", finding.nat);
 	json_endpoint(&json, "local", &seen.local);
@@ -112,10 +114,12 @@ static int report(const struct detect *core)
 		json_milliseconds(&json, "rtt_ms", core->srtt);
 	json_milliseconds(&json, "elapsed_ms", core->ended - core->started);
 	json_integer(&json, "probes", detect_sent(core));
+	json_integer(&json, "lost", detect_lost(core));
 	if (core->reason[0] != '\0')
 		json_text(&json, "reason", core->reason);
-	r = json_write(&json, stdout);
-	return r < 0 || finding.type == TYPE_UNKNOWN ? 1 : 0;
+	if (json_write(&json, stdout) < 0)
+		return 1;
+	return (binding ? seen.reached : finding.type != TYPE_UNKNOWN) ? 0 : 1;
 }
 
 int main(int argc, char *argv[])
@@ -132,6 +136,8 @@ int main(int argc, char *argv[])
 		 UINT16_MAX, false},
 		{0, "timeout", "SECONDS", "for an answer that must come (3)", CLI_SECONDS,
 		 &config.timeout, 3600, false},
+		{0, "binding", NULL, "only ask how the server sees us (any STUN server)", CLI_FLAG,
+		 &config.binding_only, 0, false},
 		{'v', "verbose", NULL, "tell each test on stderr", CLI_FLAG, &verbose, 0, false},
 		{0},
 	};
@@ -156,8 +162,7 @@ int main(int argc, char *argv[])
 	if (r >= 0)
 		r = open_sockets(&client, &config, (uint16_t)port, &diag);
 	if (r < 0) {
-		diag_print(&diag, stderr, false);
-		return 2;
+		return cli_misuse(&cli, &diag, stderr);
 	}
 	config.say = verbose ? say : NULL;
 	detect_start(&client.core, &config, clock_now());

@@ -282,8 +282,7 @@ int main(int argc, char *argv[])
 	if (r >= 0)
 		r = set_up(&peer, rendezvous, session, (uint16_t)port, &config, &diag);
 	if (r < 0) {
-		diag_print(&diag, stderr, false);
-		return 2;
+		return cli_misuse(&cli, &diag, stderr);
 	}
 	config.messages = (uint32_t)messages;
 	config.say = verbose ? say : NULL;

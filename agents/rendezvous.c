@@ -117,8 +117,7 @@ int main(int argc, char *argv[])
 			diag_error(&diag, -r, "out of memory");
 	}
 	if (r < 0) {
-		diag_print(&diag, stderr, false);
-		return 2;
+		return cli_misuse(&cli, &diag, stderr);
 	}
 	service.core = core;
 	service.fd = fd;

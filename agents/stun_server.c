@@ -191,8 +191,7 @@ int main(int argc, char *argv[])
 		r = set_up(&listener, primary, alternate, (uint16_t)port, (uint16_t)alternate_port,
 			   &diag);
 	if (r < 0) {
-		diag_print(&diag, stderr, false);
-		return 2;
+		return cli_misuse(&cli, &diag, stderr);
 	}
 	return run(&listener, signals) < 0 ? 1 : 0;
 }

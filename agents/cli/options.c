@@ -159,3 +159,12 @@ int cli_parse(const struct cli *cli, int argc, char *const argv[], FILE *out, st
 	}
 	return check_required(cli, given, d);
 }
+
+int cli_misuse(const struct cli *cli, const struct diag *d, FILE *out)
+{
+	size_t i;
+
+	for (i = 0; i < d->count; i++)
+		fprintf(out, "%s: %s\n", cli->program, d->entries[i].message);
+	return CLI_MISUSE;
+}

@@ -38,4 +38,9 @@ enum cli_result { CLI_RUN, CLI_DONE }; /* DONE: --help or --version was all that
 /* Returns enum cli_result, or -EINVAL with the reason in @d. Help goes to @out. */
 int cli_parse(const struct cli *cli, int argc, char *const argv[], FILE *out, struct diag *d);
 
+enum { CLI_MISUSE = 2 }; /* an agent's exit status when it was called wrongly */
+
+/* Print what is in @d under the program's name; returns CLI_MISUSE. */
+int cli_misuse(const struct cli *cli, const struct diag *d, FILE *out);
+
 #endif

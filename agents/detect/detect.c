@@ -422,7 +422,8 @@ static void mapping_answer(struct detect *detect, enum detect_probe which,
 	detect->has_other = stun_other_address(message, &detect->other) &&
 			    detect->other.port != detect->config.server.port &&
 			    !addr_equal(&detect->other.addr, &detect->config.server.addr);
-	start_the_rest(detect, now);
+	if (!detect->config.binding_only)
+		start_the_rest(detect, now);
 }
 
 static void error_answer(struct detect *detect, enum detect_probe which,
@@ -552,4 +553,14 @@ unsigned int detect_sent(const struct detect *detect)
 	for (i = 0; i < PROBE_COUNT; i++)
 		sent += detect->probes[i].sent;
 	return sent;
+}
+
+unsigned int detect_lost(const struct detect *detect)
+{
+	uint64_t rto = path_of(detect, detect->ended).rto;
+	unsigned int trials = 0, lost = 0;
+
+	silence_losses(&detect->change_both, rto, detect->ended, &trials, &lost);
+	silence_losses(&detect->change_port, rto, detect->ended, &trials, &lost);
+	return lost;
 }

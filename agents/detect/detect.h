@@ -20,6 +20,7 @@ struct detect_config {
 	struct endpoint server;
 	struct endpoint local[SOCKET_COUNT]; /* what the sockets are bound to: no wildcard */
 	uint64_t timeout;                    /* for any answer that has to come; nanoseconds */
+	bool binding_only;                   /* Test I and nothing else */
 	struct random_source random;
 	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
 	void *say_context;
@@ -90,7 +91,8 @@ void detect_refused(struct detect *detect, const struct endpoint *to, const stru
 /* What the tests have seen; complete once `done`. */
 struct observation detect_observation(const struct detect *detect);
 
-/* Datagrams sent. */
+/* Datagrams sent, and controls of the filtering tests that were never answered. */
 unsigned int detect_sent(const struct detect *detect);
+unsigned int detect_lost(const struct detect *detect);
 
 #endif
