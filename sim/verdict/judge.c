@@ -249,22 +249,37 @@ static int judge_no_result(struct trial *c)
 		    quote);
 }
 
+/* What the agent said was as expected, but the proof came out otherwise: say that instead. */
+static int observe_proof(struct verdict *verdict)
+{
+	enum outcome proven = proof_outcome(&verdict->proof);
+	const struct proof_line *line = verdict->proof.lines;
+	char *observed;
+
+	if (verdict->outcome != HELD || proven == HELD)
+		return 0;
+	verdict->outcome = proven;
+	while (line->outcome != proven)
+		line++;
+	if (asprintf(&observed, "what the agent says is not proven: %s", line->text) < 0)
+		return -ENOMEM;
+	free(verdict->observed);
+	verdict->observed = observed;
+	return 0;
+}
+
 /* A path is a claim that wants proof, whether it is the one expected or not. */
 static int judge_path(struct trial *c, const json_t *value)
 {
 	struct verdict *verdict = c->verdict;
 	const char *path = json_string_value(value);
-	enum outcome proven;
 	int r = 0;
 
 	if (path && strcmp(path, "direct") == 0)
 		r = proof_direct(c->topo, c->timeline, verdict->run, &verdict->proof);
 	else if (path && strcmp(path, "none") == 0)
 		r = proof_none(c->topo, c->timeline, verdict->run, &verdict->proof);
-	proven = proof_outcome(&verdict->proof);
-	if (verdict->outcome == HELD)
-		verdict->outcome = proven;
-	return r;
+	return r ? r : observe_proof(verdict);
 }
 
 static int judge_field(struct trial *c)

@@ -2,7 +2,7 @@
 /*
  *     internet
  *     |-- server   9.9.9.9 9.9.9.10
- *     `-- router1  1.2.3.4           NAT port-restricted-cone (...)
+ *     `-- router1  1.2.3.4           NAT port-restricted-cone
  *         `-- home1  192.168.1.0/24, router1 is 192.168.1.254
  *             `-- pc1  192.168.1.1
  *
@@ -18,6 +18,7 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
+#include "verdict/way.h"
 
 enum { DEPTH_MAX = 256 }; /* characters of indentation, four a level */
 
@@ -37,15 +38,15 @@ const char *nat_words(const struct nat *nat, char text[NAT_TEXT_MAX])
 
 	switch (nat->kind) {
 	case NAT_TRANSLATE:
-		snprintf(text, NAT_TEXT_MAX, "NAT %s%s (mapping %s, filtering %s, ports %s)",
-			 nat->name, nat->udp_blocked ? ", UDP blocked" : "", mapping, filtering,
-			 nat_ports_name(nat->ports));
+		snprintf(text, NAT_TEXT_MAX, "%s: mapping %s, filtering %s, ports %s%s", nat->name,
+			 mapping, filtering, nat_ports_name(nat->ports),
+			 nat->udp_blocked ? ", UDP blocked" : "");
 		break;
 	case NAT_MASQUERADE:
-		snprintf(text, NAT_TEXT_MAX, "NAT %s (the kernel's masquerade)", nat->name);
+		snprintf(text, NAT_TEXT_MAX, "%s: the kernel's masquerade", nat->name);
 		break;
 	case NAT_FIREWALL:
-		snprintf(text, NAT_TEXT_MAX, "%s (stateful, no translation)", nat->name);
+		snprintf(text, NAT_TEXT_MAX, "%s: stateful, no translation", nat->name);
 		break;
 	}
 	return text;
@@ -113,12 +114,13 @@ static void draw_inward(struct pen *pen, size_t index)
 static void draw_node(struct pen *pen, size_t index, const struct interface *interface)
 {
 	const struct node *node = &pen->topo->nodes[index];
-	char addresses[TOPO_ADDRESSES_MAX * ADDR_TEXT_MAX], nat[NAT_TEXT_MAX];
+	char addresses[TOPO_ADDRESSES_MAX * ADDR_TEXT_MAX];
 
 	print_addresses(interface, addresses, sizeof(addresses));
 	if (node->has_nat)
-		fprintf(pen->out, "%-*s  %-*s  %s\n", pen->name_width, node->name,
-			pen->address_width, addresses, nat_words(&node->nat, nat));
+		fprintf(pen->out, "%-*s  %-*s  %s %s\n", pen->name_width, node->name,
+			pen->address_width, addresses, way_translates(node) ? "NAT" : "filter",
+			node->nat.name);
 	else
 		fprintf(pen->out, "%-*s  %s\n", pen->name_width, node->name, addresses);
 	pen->node_done[index] = true;

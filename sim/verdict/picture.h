@@ -10,7 +10,7 @@
 /* Each line begins with @indent. Returns 0 or -ENOMEM. */
 int picture_print(const struct topo *topo, const char *indent, FILE *out);
 
-/* What a node's NAT does, in words: "NAT symmetric (mapping ..., filtering ...)"; "" for none. */
+/* What a NAT does, in words: "symmetric: mapping ..., filtering ..., ports ...". */
 #define NAT_TEXT_MAX 160
 const char *nat_words(const struct nat *nat, char text[NAT_TEXT_MAX]);
 

@@ -11,32 +11,15 @@
 #include <string.h>
 
 #include "verdict/escape.h"
-#include "verdict/mapping.h"
+#include "verdict/page.h"
 #include "verdict/pair.h"
 #include "verdict/picture.h"
 #include "verdict/report.h"
-#include "verdict/way.h"
 #include "verdict/words.h"
-
-enum { FLOWS_SHOWN = 24, LINES_SHOWN = 40 };
-
-struct ink {
-	const char *bold, *dim, *green, *red, *yellow, *reset;
-};
 
 static const struct ink coloured = {"\033[1m",    "\033[2m",    "\033[32m",
 				    "\033[1;31m", "\033[1;33m", "\033[0m"};
 static const struct ink plain = {"", "", "", "", "", ""};
-
-struct page {
-	const struct report_run *run;
-	const struct topo *topo;
-	const struct timeline *timeline;
-	const struct judgement *judgement;
-	const struct ink *ink;
-	enum report_detail detail;
-	FILE *out;
-};
 
 static const char *outcome_ink(const struct page *page, enum outcome outcome)
 {
@@ -74,8 +57,7 @@ static void print_proof(const struct page *page, const struct proof *proof)
 	const struct proof_line *line;
 
 	for (line = proof->lines; line < proof->lines + proof->count; line++)
-		fprintf(page->out, "                   %s%s%s %s\n",
-			outcome_ink(page, line->outcome),
+		fprintf(page->out, "         %s%s%s %s\n", outcome_ink(page, line->outcome),
 			line->outcome == HELD        ? "-"
 			: line->outcome == UNDECIDED ? "?"
 						     : "!",
@@ -102,16 +84,16 @@ static bool proof_repeats(const struct page *page, const struct verdict *verdict
 
 static void print_verdict(const struct page *page, const struct verdict *verdict)
 {
-	fprintf(page->out, "       %s%-9s%s  ", outcome_ink(page, verdict->outcome),
+	fprintf(page->out, "       %s%s%s  ", outcome_ink(page, verdict->outcome),
 		outcome_name(verdict->outcome), page->ink->reset);
 	fputs(verdict->expected, page->out);
 	fputc('\n', page->out);
 	if (verdict->outcome != HELD)
-		fprintf(page->out, "                  observed: %s\n", verdict->observed);
+		fprintf(page->out, "         observed: %s\n", verdict->observed);
 	if (verdict->hint)
-		fprintf(page->out, "                  help: %s\n", verdict->hint);
+		fprintf(page->out, "         help: %s\n", verdict->hint);
 	if (proof_repeats(page, verdict))
-		fprintf(page->out, "                   - proven above, from the other end\n");
+		fprintf(page->out, "         - proven above, from the other end\n");
 	else
 		print_proof(page, &verdict->proof);
 }
@@ -155,17 +137,6 @@ static const char *step_verb(enum step_kind kind)
 	return "?";
 }
 
-static void print_command(const struct page *page, const struct run *run)
-{
-	const struct program *program = &page->topo->steps[run->step].programs[run->index];
-
-	fprintf(page->out, "%s: ", page->topo->nodes[program->node].name);
-	if (run->command)
-		escape_print(run->command, strlen(run->command), "\\n", page->out);
-	else
-		fputs(program->agent ? program->agent->name : program->argv[0], page->out);
-}
-
 static void print_life(const struct page *page, const struct run *run, enum step_kind kind,
 		       const char *end)
 {
@@ -190,7 +161,7 @@ static int print_run(const struct page *page, const struct run *run, enum step_k
 	if (!end)
 		return -ENOMEM;
 	fputs("     ", page->out);
-	print_command(page, run);
+	page_command(page, run);
 	print_life(page, run, kind, end);
 	if (found && *found) {
 		fputs("       ", page->out);
@@ -252,195 +223,23 @@ static int print_steps(const struct page *page)
 	return r;
 }
 
-/* --- routers ------------------------------------------------------------------------ */
-
-static void print_flows(const struct page *page, const struct router_view *view, const char *indent)
-{
-	size_t shown = view->flow_count, i;
-	char text[MAPPING_TEXT_MAX], protocol[8];
-	struct mapping mapping;
-	int width = 0, length;
-
-	if (page->detail != REPORT_VERBOSE && shown > FLOWS_SHOWN)
-		shown = FLOWS_SHOWN;
-	for (i = 0; i < shown; i++) {
-		mapping = mapping_of(&view->flows[i]);
-		length = (int)strlen(mapping_format(&mapping, text));
-		width = length > width ? length : width;
-	}
-	for (i = 0; i < shown; i++) {
-		mapping = mapping_of(&view->flows[i]);
-		fprintf(page->out, "%s%-5s %-*s  %s%llu out, %llu back%s%s%s\n", indent,
-			protocol_name(mapping.protocol, protocol), width,
-			mapping_format(&mapping, text), page->ink->dim,
-			(unsigned long long)mapping.sent, (unsigned long long)mapping.received,
-			mapping.from_outside ? ", opened from outside" : "",
-			view->flows[i].state[0] ? ", " : "", view->flows[i].state);
-		fputs(page->ink->reset, page->out);
-	}
-	if (shown < view->flow_count)
-		fprintf(page->out, "%s... and %zu more (--verbose shows all)\n", indent,
-			view->flow_count - shown);
-}
-
-static void print_lines(const struct page *page, const char *indent, const char *text,
-			size_t length)
-{
-	const char *end = text + length, *newline;
-	size_t lines = 0;
-
-	while (text < end) {
-		if (page->detail != REPORT_VERBOSE && ++lines > LINES_SHOWN) {
-			fprintf(page->out, "%s... (--verbose shows all)\n", indent);
-			return;
-		}
-		newline = memchr(text, '\n', (size_t)(end - text));
-		length = (size_t)((newline ? newline : end) - text);
-		fputs(indent, page->out);
-		escape_print(text, length, "", page->out);
-		fputc('\n', page->out);
-		text += length + 1;
-	}
-}
-
-static void print_router(const struct page *page, const struct router_view *view)
-{
-	const struct node *node = &page->topo->nodes[view->node];
-	char nat[NAT_TEXT_MAX];
-
-	fprintf(page->out, "%s%s%s  %s%s%s\n", page->ink->bold, node->name, page->ink->reset,
-		page->ink->dim, nat_words(&node->nat, nat), page->ink->reset);
-	if (view->problem)
-		fprintf(page->out, "     %s\n", view->problem);
-	else if (!view->flow_count)
-		fprintf(page->out, "     no mappings\n");
-	print_flows(page, view, "     ");
-}
-
-static void print_routers(const struct page *page)
-{
-	size_t i;
-
-	for (i = 0; i < page->timeline->router_count; i++)
-		print_router(page, &page->timeline->routers[i]);
-	if (page->timeline->router_count)
-		fputc('\n', page->out);
-}
-
-/* --- evidence ------------------------------------------------------------------------- */
-
-static void print_output(const struct page *page, const char *stream, const char *text,
-			 size_t length, uint64_t total)
-{
-	if (!length)
-		return;
-	fprintf(page->out, "     %s%s%s", page->ink->bold, stream, page->ink->reset);
-	if (total > length)
-		fprintf(page->out, " (the first %zu of %llu bytes)", length,
-			(unsigned long long)total);
-	fputc('\n', page->out);
-	print_lines(page, "       ", text, length);
-}
-
-static void print_program_evidence(const struct page *page, const struct run *run)
-{
-	if (!run->out_length && !run->err_length)
-		return;
-	fputs("   ", page->out);
-	print_command(page, run);
-	fputc('\n', page->out);
-	print_output(page, "stdout", run->out, run->out_length, run->out_total);
-	print_output(page, "stderr", run->err, run->err_length, run->err_total);
-}
-
-/* The node itself and every NAT between it and the internet. */
-static int concern_node(const struct page *page, size_t node, bool *concerned)
-{
-	struct way way;
-	struct addr nowhere = {0};
-	size_t i;
-	int r = way_outward(page->topo, node, &nowhere, &way);
-
-	if (r)
-		return r;
-	concerned[node] = true;
-	for (i = 0; i < way.count; i++)
-		concerned[way.routers[i]] = true;
-	free(way.routers);
-	return 0;
-}
-
-static int concern_run(const struct page *page, const struct run *run, bool *concerned)
-{
-	const struct step *step = &page->topo->steps[run->step];
-	struct pair pair = pair_of(page->topo, page->timeline, run);
-	size_t p;
-	int r = 0;
-
-	for (p = 0; p < step->program_count && !r; p++)
-		r = concern_node(page, step->programs[p].node, concerned);
-	if (!r && pair.complete)
-		r = concern_node(page, pair.b.node, concerned);
-	return r;
-}
-
-static int concern_all(const struct page *page, bool *concerned)
-{
-	const struct judgement *judgement = page->judgement;
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < judgement->count && !r; i++)
-		if (judgement->verdicts[i].outcome != HELD)
-			r = concern_run(page, judgement->verdicts[i].run, concerned);
-	for (i = 0; i < judgement->complaint_count && !r; i++)
-		r = concern_run(page, judgement->complaints[i].run, concerned);
-	for (i = 0; i < page->topo->node_count && page->detail == REPORT_VERBOSE; i++)
-		concerned[i] = true;
-	/* Servers speak for everybody: what they say is evidence for each. */
-	for (i = 0; i < page->timeline->run_count && !r; i++)
-		if (page->topo->steps[page->timeline->runs[i].step].kind == STEP_START)
-			concerned[page->topo->steps[page->timeline->runs[i].step]
-					  .programs[page->timeline->runs[i].index]
-					  .node] = true;
-	return r;
-}
-
-static int print_evidence(const struct page *page)
-{
-	AUTO_FREE bool *concerned = calloc(page->topo->node_count + 1, sizeof(*concerned));
-	const struct run *run;
-	const struct router_view *view;
-	size_t i;
-	int r;
-
-	if (!concerned)
-		return -ENOMEM;
-	r = concern_all(page, concerned);
-	if (r)
-		return r;
-	fprintf(page->out, "%sEvidence%s\n", page->ink->bold, page->ink->reset);
-	for (run = page->timeline->runs; run < page->timeline->runs + page->timeline->run_count;
-	     run++)
-		if (concerned[page->topo->steps[run->step].programs[run->index].node])
-			print_program_evidence(page, run);
-	for (i = 0; i < page->timeline->router_count; i++) {
-		view = &page->timeline->routers[i];
-		if (!concerned[view->node])
-			continue;
-		fprintf(page->out, "   %s\n     %smappings%s\n", page->topo->nodes[view->node].name,
-			page->ink->bold, page->ink->reset);
-		print_flows(page, view, "       ");
-		if (view->rules) {
-			fprintf(page->out, "     %srules%s\n", page->ink->bold, page->ink->reset);
-			print_lines(page, "       ", view->rules, strlen(view->rules));
-		}
-	}
-	fputc('\n', page->out);
-	return 0;
-}
-
 /* --- closing ---------------------------------------------------------------------------- */
+
+/* Once more what did not hold: after the evidence, the reader has lost sight of it. */
+static void print_misses(const struct page *page)
+{
+	const struct verdict *verdict = page->judgement->verdicts;
+	const struct verdict *end = verdict + page->judgement->count;
+
+	for (; verdict < end; verdict++) {
+		if (verdict->outcome == HELD)
+			continue;
+		fprintf(page->out, "%s%s%s  step %zu, ", outcome_ink(page, verdict->outcome),
+			outcome_name(verdict->outcome), page->ink->reset, verdict->step + 1);
+		page_command(page, verdict->run);
+		fprintf(page->out, ": %s\n", verdict->expected);
+	}
+}
 
 static void print_complaints(const struct page *page)
 {
@@ -450,7 +249,7 @@ static void print_complaints(const struct page *page)
 	for (; complaint < end; complaint++) {
 		fprintf(page->out, "%swrong%s  step %zu, ", page->ink->red, page->ink->reset,
 			complaint->run->step + 1);
-		print_command(page, complaint->run);
+		page_command(page, complaint->run);
 		fputc(' ', page->out);
 		escape_print(complaint->words, strlen(complaint->words), "\\n", page->out);
 		fputc('\n', page->out);
@@ -502,10 +301,10 @@ static int print_body(const struct page *page)
 		return r;
 	if (page->detail != REPORT_QUIET) {
 		fputc('\n', page->out);
-		print_routers(page);
+		page_routers(page);
 	}
 	if ((!good && page->detail != REPORT_QUIET) || page->detail == REPORT_VERBOSE)
-		r = print_evidence(page);
+		r = page_evidence(page);
 	return r;
 }
 
@@ -523,6 +322,8 @@ int report_text(const struct report_run *run, const struct report_style *style, 
 	r = print_body(&page);
 	if (r)
 		return r;
+	if (page.detail != REPORT_QUIET)
+		print_misses(&page);
 	print_complaints(&page);
 	if (page.detail == REPORT_QUIET)
 		fprintf(out, "%s: ", page.topo->name);
