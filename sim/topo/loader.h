@@ -22,8 +22,7 @@ struct loader {
 	const struct yaml *nodes;
 	const struct yaml *steps; /* a sequence */
 	size_t *wanted_gateways;  /* for each node, what its `gateway:` names, or TOPO_NONE */
-	/* How many mistakes there were when the picture (networks, nodes) had been read. */
-	bool picture_is_good;
+	bool picture_is_good;     /* no mistake up to and with the networks and nodes */
 };
 
 /* networks.c */
@@ -47,18 +46,18 @@ int check_realms(struct loader *loader);
 /* steps.c */
 int load_steps(struct loader *loader);
 
-/* programs.c: one `start` or `run` program; @step has those before it already */
+/* programs.c: one program of a `start` or `run` @step, which has those before it already */
 int load_program(struct loader *loader, const struct yaml *value, struct step *step,
 		 struct program *program);
 
 /* options.c: the options an agent is given, and those it is filled in with */
 int load_options(struct loader *loader, const struct yaml *map, const char *const other_keys[],
 		 struct program *program);
-int fill_options(struct loader *loader, const struct yaml *agent, struct program *program);
+int fill_options(struct loader *loader, const struct yaml *map, struct program *program);
 
 /*
- * expect.c: append the expectations in @value to *list. @agent judges which fields
- * there are; NULL is a command's, which has none.
+ * expect.c: append the expectations in @value (NULL: none) to *list. @agent judges
+ * which fields there are; NULL is a command's, which has none.
  */
 int load_expectations(struct loader *loader, const struct yaml *value, const struct agent *agent,
 		      struct expectation **list, size_t *count);

@@ -195,7 +195,7 @@ void doubt(struct source *source, struct span span, const char *format, ...)
 	va_list args;
 
 	source->told = !source->diag ||
-		       source->diag->count - source->first_entry < 2 * SOURCE_MISTAKES_MAX;
+		       source->diag->count - source->first_entry < (size_t)2 * SOURCE_MISTAKES_MAX;
 	if (!source->told)
 		return;
 	va_start(args, format);

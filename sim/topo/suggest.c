@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "topo/suggest.h"
 
-#include <stdint.h>
+#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 enum { WORD_MAX = 48 }; /* longer words are no typing mistakes */
 
@@ -12,9 +11,9 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-static char lower(char c)
+static int lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	return tolower((unsigned char)c);
 }
 
 /*
