@@ -37,6 +37,14 @@ static void need(int r, struct diag *d, const char *what)
 	diag_clear(d);
 }
 
+struct nat bed_nat(const char *name)
+{
+	const struct nat_named *found = nat_find(name);
+
+	cr_assert(found, "no NAT is called %s", name);
+	return found->nat;
+}
+
 static struct addr parse_addr(const char *text)
 {
 	struct addr addr;
@@ -167,36 +175,6 @@ void natbed_unpin(void)
 	cr_assert(sched_setaffinity(0, sizeof(set), &set) == 0);
 }
 
-struct natbed natbed_open(const struct nat *nat)
-{
-	AUTO_DIAG struct diag d = {0};
-	struct natbed bed = {.pilot = -1};
-	int side;
-
-	SKIP_UNLESS(geteuid() == 0, "needs root, or: unshare -Urn THIS_TEST");
-	pin();
-	for (side = 0; side < BED_SIDES; side++)
-		need(netns_new(&bed.side[side], &d), &d, "create a namespace");
-	set_up_links(&bed);
-	/* The kernel limits the ICMP it sends; a test that expects an error must get it. */
-	need(netns_sysctl(bed.side[BED_INSIDE], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
-	need(netns_sysctl(bed.side[BED_OUTSIDE], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
-	set_up_nat(&bed, nat);
-	bed.pilot = bed_icmp(&bed, BED_INSIDE, PILOT_INSIDE);
-	natbed_settle(&bed);
-	return bed;
-}
-
-void natbed_close(struct natbed *bed)
-{
-	int side;
-
-	if (bed->pilot >= 0)
-		close(bed->pilot);
-	for (side = 0; side < BED_SIDES; side++)
-		netns_free(bed->side[side]);
-}
-
 uint64_t bed_now(void)
 {
 	struct timespec now;
@@ -219,6 +197,51 @@ static bool readable(int fd, uint64_t deadline)
 	uint64_t now = bed_now();
 
 	return poll(&p, 1, now < deadline ? (int)(deadline - now) : 0) > 0;
+}
+
+/* A new link drops what it is given until the kernel has, in its own time, seen its carrier. */
+static void wait_for_links(struct natbed *bed)
+{
+	uint64_t deadline = bed_now() + BED_DEADLINE_MS;
+	struct bed_echo echo;
+
+	while (bed_now() < deadline) {
+		bed_send_echo(bed->pilot, PILOT_OUTSIDE, BED_ECHO_REQUEST, PILOT_ID, ++bed->pilots);
+		if (readable(bed->pilot, bed_now() + 1) &&
+		    bed_find_echo(bed->pilot, BED_ECHO_REPLY, bed->pilots, &echo))
+			return;
+	}
+	cr_assert_fail("the links do not come up within %d ms", BED_DEADLINE_MS);
+}
+
+struct natbed natbed_open(const struct nat *nat)
+{
+	AUTO_DIAG struct diag d = {0};
+	struct natbed bed = {.pilot = -1};
+	int side;
+
+	SKIP_UNLESS(geteuid() == 0, "needs root, or: unshare -Urn THIS_TEST");
+	pin();
+	for (side = 0; side < BED_SIDES; side++)
+		need(netns_new(&bed.side[side], &d), &d, "create a namespace");
+	set_up_links(&bed);
+	/* The kernel limits the ICMP it sends; a test that expects an error must get it. */
+	need(netns_sysctl(bed.side[BED_INSIDE], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
+	need(netns_sysctl(bed.side[BED_OUTSIDE], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
+	set_up_nat(&bed, nat);
+	bed.pilot = bed_icmp(&bed, BED_INSIDE, PILOT_INSIDE);
+	wait_for_links(&bed);
+	return bed;
+}
+
+void natbed_close(struct natbed *bed)
+{
+	int side;
+
+	if (bed->pilot >= 0)
+		close(bed->pilot);
+	for (side = 0; side < BED_SIDES; side++)
+		netns_free(bed->side[side]);
 }
 
 void natbed_settle(struct natbed *bed)

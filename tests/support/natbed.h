@@ -37,6 +37,8 @@ struct natbed {
 	uint16_t pilots;
 };
 
+struct nat bed_nat(const char *name); /* a named NAT */
+
 /* Build the bed with a router that does @nat; the process then stays on one processor. */
 struct natbed natbed_open(const struct nat *nat);
 void natbed_close(struct natbed *bed);
