@@ -18,12 +18,12 @@ static void print_count(size_t count, const char *noun, const char *after)
 	printf("%zu %s%s%s", count, noun, count == 1 ? "" : "s", after);
 }
 
-static void report_text(const char *file, const struct topo *topo, const struct diag *d)
+static void report_text(const struct topo *topo, const struct diag *d)
 {
 	diag_print(d, stderr, term_colour(stderr));
 	if (!topo)
 		return;
-	printf("%s: ok (", file);
+	printf("%s: ok (", topo->file);
 	print_count(topo->node_count, "node", ", ");
 	print_count(topo->network_count, "network", ", ");
 	print_count(topo->step_count, "step", ")\n");
@@ -66,7 +66,7 @@ static bool check_file(const char *file, json_t *json)
 	if (json)
 		json_array_append_new(json, report_json(file, topo, &d));
 	else
-		report_text(file, topo, &d);
+		report_text(topo, &d);
 	return topo != NULL;
 }
 
