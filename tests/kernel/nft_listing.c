@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nft-rules/listings/NAME.nft is what nft prints in a router that has the rules.
+ * After a change: NATSIM_UPDATE_LISTINGS=1 test_kernel_nft_listing writes them anew;
+ * then read the difference.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kern/netns.h"
+#include "nft-rules/ruleset.h"
+#include "support/must_run.h"
+
+enum { LISTING_MAX = 64 << 10 };
+
+/* Run nft in the namespace @netns (-1: here), what it prints in @text. Returns its exit status. */
+static int nft(int netns, const char *const argv[], char text[LISTING_MAX])
+{
+	size_t used = 0;
+	int ends[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	cr_assert(pipe2(ends, O_CLOEXEC) == 0);
+	pid = fork();
+	cr_assert(pid >= 0);
+	if (pid == 0) {
+		if ((netns >= 0 && setns(netns, CLONE_NEWNET) < 0) ||
+		    dup2(ends[1], STDOUT_FILENO) < 0)
+			_exit(126);
+		execvp(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	close(ends[1]);
+	while ((n = read(ends[0], text + used, LISTING_MAX - 1 - used)) > 0)
+		used += (size_t)n;
+	close(ends[0]);
+	text[used] = '\0';
+	cr_assert(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Other versions of nft print some things otherwise. */
+static bool have_the_nft(void)
+{
+	static const char *const argv[] = {"nft", "--version", NULL};
+	char text[LISTING_MAX];
+
+	return nft(-1, argv, text) == 0 && strstr(text, "v1.0.6 ");
+}
+
+static void install(struct netns *netns, const struct nat *nat)
+{
+	struct nat_router router = {.nat = nat, .outside = "internet"};
+	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
+	AUTO_DIAG struct diag d = {0};
+	struct mnl_socket *socket;
+
+	addr_parse("1.2.3.4", &router.external);
+	cr_assert(ruleset_build(&router, &ruleset, &d) == 0);
+	cr_assert(netns_netfilter(netns, &socket, &d) == 0);
+	if (ruleset_apply(ruleset, socket, &d) < 0) {
+		diag_print(&d, stderr, false);
+		cr_assert_fail("the rules of %s cannot be installed", nat->name);
+	}
+}
+
+static void listing_of(const struct nat *nat, char text[LISTING_MAX])
+{
+	static const char *const argv[] = {"nft", "list", "ruleset", NULL};
+	CLEANUP(netns_free_cleanup) struct netns *netns = NULL;
+	AUTO_DIAG struct diag d = {0};
+
+	cr_assert(netns_new(&netns, &d) == 0);
+	install(netns, nat);
+	cr_assert(nft(netns->fd, argv, text) == 0, "nft cannot list the rules of %s", nat->name);
+}
+
+static void update(const char *path, const char *text)
+{
+	AUTO_FCLOSE FILE *file = fopen(path, "we");
+
+	cr_assert(file, "cannot write %s: %s", path, strerror(errno));
+	cr_assert(fputs(text, file) >= 0);
+}
+
+static void read_whole(const char *path, char text[LISTING_MAX])
+{
+	AUTO_FCLOSE FILE *file = fopen(path, "re");
+	size_t used;
+
+	cr_assert(file, "cannot read %s: %s", path, strerror(errno));
+	used = fread(text, 1, LISTING_MAX - 1, file);
+	text[used] = '\0';
+}
+
+Test(listing, of_each_named_nat_is_what_the_kernel_has)
+{
+	static char kept[LISTING_MAX], now[LISTING_MAX];
+	bool updating = getenv("NATSIM_UPDATE_LISTINGS") != NULL;
+	char path[512];
+	size_t i;
+
+	SKIP_UNLESS(geteuid() == 0, "needs root, or: unshare -Urn THIS_TEST");
+	SKIP_UNLESS(have_the_nft(), "the listings are nft 1.0.6's, and this nft is another");
+	for (i = 0; i < nat_names_count; i++) {
+		snprintf(path, sizeof(path), TEST_SOURCE_DIR "/nft-rules/listings/%s.nft",
+			 nat_names[i].nat.name);
+		listing_of(&nat_names[i].nat, now);
+		if (updating)
+			update(path, now);
+		read_whole(path, kept);
+		cr_assert_str_eq(now, kept, "%s is not what the kernel has", path);
+	}
+}
+
+Test(listing, of_every_pair_is_possible)
+{
+	struct nat nat = nat_default();
+	char text[LISTING_MAX];
+	int i;
+
+	SKIP_UNLESS(geteuid() == 0, "needs root, or: unshare -Urn THIS_TEST");
+	SKIP_UNLESS(have_the_nft(), "other versions of nft may list, or abort, otherwise");
+	for (i = 0; i < 27; i++) {
+		nat.mapping = (enum nat_dependence)(i / 9);
+		nat.filtering = (enum nat_dependence)(i / 3 % 3);
+		nat.ports = (enum nat_ports)(i % 3);
+		listing_of(&nat, text);
+		cr_assert(strstr(text, "chain udp_keep"), "a chain is missing");
+	}
+}
