@@ -48,8 +48,8 @@ finish(struct punch *punch, enum punch_phase phase, uint64_t now, const char *fo
 
 	punch->phase = phase;
 	punch->ended = now;
-	/* One refused has nothing to leave; one that settled has left already. */
-	if (phase == PHASE_FAILED && punch->welcomed)
+	/* One that settled has left already. */
+	if (phase == PHASE_FAILED)
 		punch->leave_due = true;
 	va_start(arguments, format);
 	vsnprintf(punch->reason, sizeof(punch->reason), format, arguments);
@@ -182,8 +182,10 @@ bool punch_leave(struct punch *punch, struct punch_packet *ret)
 	uint8_t id[STUN_ID_SIZE];
 
 	punch->leave_due = false;
-	if (!punch->welcomed)
+	/* A Join whose answer never came may have arrived all the same. */
+	if (punch->refused || punch->left || punch->join_sent == 0)
 		return false;
+	punch->left = true;
 	new_id(punch, id);
 	ret->by = PUNCH_MAIN;
 	ret->to = punch->config.rendezvous;
@@ -431,7 +433,7 @@ static void take_refusal(struct punch *punch, const struct stun_message *message
 		return;
 	if (stun_find(message, STUN_ERROR_CODE, &attribute))
 		(void)stun_read_error(&attribute, &error);
-	punch->welcomed = false; /* there is nothing to leave */
+	punch->refused = true;
 	finish(punch, PHASE_FAILED, now, "session refused: %.*s (%u)",
 	       (int)(error.phrase_length < 80 ? error.phrase_length : 80), error.phrase,
 	       error.code);

@@ -53,6 +53,7 @@ struct punch {
 	struct transaction joining;
 	uint64_t join_sent, rendezvous_rtt;
 	bool welcomed; /* the rendezvous has answered */
+	bool refused, left;
 
 	struct introduction peer; /* meaningful from PHASE_DIALLING on */
 	struct seal seal;

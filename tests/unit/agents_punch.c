@@ -414,6 +414,27 @@ Test(rendezvous, nobody_else_came)
 	expect_none(&world, "nobody else joined");
 }
 
+Test(rendezvous, is_told_by_one_that_leaves_before_its_join_was_answered)
+{
+	struct world world;
+	struct punch_packet out;
+	struct rendezvous_datagram replies[RENDEZVOUS_OUT_MAX];
+
+	make_homes(&world, 2, 2, 1);
+	start_if_due(&world, PEER_A);
+	cr_expect_not(punch_leave(&world.peers[PEER_A], &out), "it has not even joined");
+	cr_assert(punch_send(&world.peers[PEER_A], world.net.now, &out));
+	rendezvous_receive(world.rendezvous, &world.local[PEER_A][PUNCH_MAIN], out.bytes,
+			   out.length, world.net.now, replies);
+	cr_expect_eq(rendezvous_sessions(world.rendezvous), 1);
+	cr_assert(punch_leave(&world.peers[PEER_A], &out));
+	rendezvous_receive(world.rendezvous, &world.local[PEER_A][PUNCH_MAIN], out.bytes,
+			   out.length, world.net.now, replies);
+	cr_expect_eq(rendezvous_sessions(world.rendezvous), 0, "its ghost would be paired");
+	cr_expect_not(punch_leave(&world.peers[PEER_A], &out), "once is enough");
+	rendezvous_free(world.rendezvous);
+}
+
 Test(rendezvous, a_third_peer_ends_at_once_with_the_reason)
 {
 	struct world world;
