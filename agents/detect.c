@@ -2,7 +2,7 @@
 /* detect: three sockets around detect/detect.c. */
 #include <stdlib.h>
 
-#include "agents/cli/json.h"
+#include "agents/cli/line.h"
 #include "agents/cli/options.h"
 #include "agents/detect/detect.h"
 #include "agents/net/clock.h"
@@ -92,32 +92,32 @@ static int report(const struct detect *core)
 	struct observation seen = detect_observation(core);
 	struct finding finding = classify(&seen);
 	bool binding = core->config.binding_only;
-	struct json json;
+	struct line line;
 
-	json_begin(&json, "result");
+	line_begin(&line, "result");
 	if (!binding) {
-		json_text(&json, "type", nat_type_name(finding.type));
-		json_text(&json, "mapping", behaviour_name(finding.mapping));
-		json_text(&json, "filtering", behaviour_name(finding.filtering));
+		line_text(&line, "type", nat_type_name(finding.type));
+		line_text(&line, "mapping", behaviour_name(finding.mapping));
+		line_text(&line, "filtering", behaviour_name(finding.filtering));
 	}
 	if (seen.reached)
-		json_boolean(&json, "nat", finding.nat);
-	json_endpoint(&json, "local", &seen.local);
+		line_boolean(&line, "nat", finding.nat);
+	line_endpoint(&line, "local", &seen.local);
 	if (seen.reached) {
-		json_endpoint(&json, "mapped", &seen.primary);
-		json_text(&json, "ports", core->ports_changed ? "changed" : "preserving");
+		line_endpoint(&line, "mapped", &seen.primary);
+		line_text(&line, "ports", core->ports_changed ? "changed" : "preserving");
 	}
-	json_endpoint(&json, "server", &core->config.server);
+	line_endpoint(&line, "server", &core->config.server);
 	if (core->has_other)
-		json_endpoint(&json, "alternate", &core->other);
+		line_endpoint(&line, "alternate", &core->other);
 	if (seen.reached)
-		json_milliseconds(&json, "rtt_ms", core->srtt);
-	json_milliseconds(&json, "elapsed_ms", core->ended - core->started);
-	json_integer(&json, "probes", detect_sent(core));
-	json_integer(&json, "lost", detect_lost(core));
+		line_milliseconds(&line, "rtt_ms", core->srtt);
+	line_milliseconds(&line, "elapsed_ms", core->ended - core->started);
+	line_integer(&line, "probes", detect_sent(core));
+	line_integer(&line, "lost", detect_lost(core));
 	if (core->reason[0] != '\0')
-		json_text(&json, "reason", core->reason);
-	if (json_write(&json, stdout) < 0)
+		line_text(&line, "reason", core->reason);
+	if (line_write(&line, stdout) < 0)
 		return 1;
 	return (binding ? seen.reached : finding.type != TYPE_UNKNOWN) ? 0 : 1;
 }
@@ -150,7 +150,7 @@ int main(int argc, char *argv[])
 	};
 	struct diag diag AUTO_DIAG = {0};
 	AUTO_CLOSE int signals = -1;
-	struct json ready;
+	struct line ready;
 	int r = cli_parse(&cli, argc, argv, stdout, &diag);
 
 	if (r == CLI_DONE)
@@ -166,9 +166,9 @@ int main(int argc, char *argv[])
 	}
 	config.say = verbose ? say : NULL;
 	detect_start(&client.core, &config, clock_now());
-	json_begin(&ready, "ready");
-	json_endpoint(&ready, "local", &config.local[SOCKET_MAPPING]);
-	if (json_write(&ready, stdout) < 0)
+	line_begin(&ready, "ready");
+	line_endpoint(&ready, "local", &config.local[SOCKET_MAPPING]);
+	if (line_write(&ready, stdout) < 0)
 		return 1;
 	r = run(&client, signals);
 	return r == WAIT_READY ? report(&client.core) : 1;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/cli/json.h"
+#include "agents/cli/line.h"
 #include "agents/cli/options.h"
 #include "agents/net/clock.h"
 #include "agents/net/resolve.h"
@@ -92,35 +92,35 @@ static int open_sockets(struct peer *peer, const struct endpoint *rendezvous, ui
 static int tell_paired(struct peer *peer)
 {
 	const struct introduction *known = &peer->core.peer;
-	struct json json;
+	struct line line;
 
-	json_begin(&json, "paired");
-	json_endpoint(&json, "public", &known->mapped);
-	json_endpoint(&json, "peer_public", &known->peer_public);
-	json_text(&json, "role", known->role == ROLE_CONTROLLING ? "controlling" : "controlled");
-	return json_write(&json, stdout);
+	line_begin(&line, "paired");
+	line_endpoint(&line, "public", &known->mapped);
+	line_endpoint(&line, "peer_public", &known->peer_public);
+	line_text(&line, "role", known->role == ROLE_CONTROLLING ? "controlling" : "controlled");
+	return line_write(&line, stdout);
 }
 
-static void put_path(struct peer *peer, struct json *json)
+static void put_path(struct peer *peer, struct line *line)
 {
 	const struct candidate *settled = peer->core.candidates.settled;
 
-	json_endpoint(json, "peer", &settled->to);
-	json_text(json, "candidate", candidate_kind_name(settled->kind));
+	line_endpoint(line, "peer", &settled->to);
+	line_text(line, "candidate", candidate_kind_name(settled->kind));
 }
 
 static int tell_connected(struct peer *peer)
 {
-	struct json json;
+	struct line line;
 
 	/* A peer on another network may be spoken to from another of our addresses. */
 	(void)udp_source_for(&peer->core.candidates.settled->to, &peer->local.addr, NULL);
-	json_begin(&json, "connected");
-	json_endpoint(&json, "local", &peer->local);
-	put_path(peer, &json);
-	json_integer(&json, "punches", peer->core.candidates.sent);
-	json_milliseconds(&json, "elapsed_ms", peer->core.connected - peer->core.started);
-	return json_write(&json, stdout);
+	line_begin(&line, "connected");
+	line_endpoint(&line, "local", &peer->local);
+	put_path(peer, &line);
+	line_integer(&line, "punches", peer->core.candidates.sent);
+	line_milliseconds(&line, "elapsed_ms", peer->core.connected - peer->core.started);
+	return line_write(&line, stdout);
 }
 
 static int tell_progress(struct peer *peer)
@@ -145,29 +145,29 @@ static int tell_result(struct peer *peer)
 	const char *path = core->phase == PHASE_DONE   ? "direct"
 			   : core->phase == PHASE_LOST ? "lost"
 						       : "none";
-	struct json json;
+	struct line line;
 
-	json_begin(&json, "result");
-	json_text(&json, "path", path);
-	json_endpoint(&json, "local", &peer->local);
+	line_begin(&line, "result");
+	line_text(&line, "path", path);
+	line_endpoint(&line, "local", &peer->local);
 	if (core->welcomed)
-		json_endpoint(&json, "public", &core->peer.mapped);
+		line_endpoint(&line, "public", &core->peer.mapped);
 	if (peer->told >= PHASE_DIALLING) {
-		json_endpoint(&json, "peer_public", &core->peer.peer_public);
-		json_text(&json, "blind", blind_name(core->blind));
+		line_endpoint(&line, "peer_public", &core->peer.peer_public);
+		line_text(&line, "blind", blind_name(core->blind));
 	}
 	if (core->candidates.settled) {
-		put_path(peer, &json);
-		json_milliseconds(&json, "rtt_ms", core->talk.srtt);
-		json_milliseconds(&json, "connect_ms", core->connected - core->started);
+		put_path(peer, &line);
+		line_milliseconds(&line, "rtt_ms", core->talk.srtt);
+		line_milliseconds(&line, "connect_ms", core->connected - core->started);
 	}
-	json_integer(&json, "sent", core->talk.acknowledged);
-	json_integer(&json, "received", core->talk.received);
-	json_integer(&json, "punches", core->candidates.sent);
-	json_milliseconds(&json, "elapsed_ms", core->ended - core->started);
+	line_integer(&line, "sent", core->talk.acknowledged);
+	line_integer(&line, "received", core->talk.received);
+	line_integer(&line, "punches", core->candidates.sent);
+	line_milliseconds(&line, "elapsed_ms", core->ended - core->started);
 	if (core->reason[0] != '\0')
-		json_text(&json, "reason", core->reason);
-	return json_write(&json, stdout);
+		line_text(&line, "reason", core->reason);
+	return line_write(&line, stdout);
 }
 
 /* ---- the loop ---- */
@@ -272,7 +272,7 @@ int main(int argc, char *argv[])
 	};
 	struct diag diag AUTO_DIAG = {0};
 	AUTO_CLOSE int signals = -1;
-	struct json json;
+	struct line line;
 	int r = cli_parse(&cli, argc, argv, stdout, &diag);
 
 	if (r == CLI_DONE)
@@ -287,9 +287,9 @@ int main(int argc, char *argv[])
 	config.messages = (uint32_t)messages;
 	config.say = verbose ? say : NULL;
 	punch_start(&peer.core, &config, clock_now());
-	json_begin(&json, "ready");
-	json_endpoint(&json, "local", &peer.local);
-	r = json_write(&json, stdout);
+	line_begin(&line, "ready");
+	line_endpoint(&line, "local", &peer.local);
+	r = line_write(&line, stdout);
 	if (r == 0)
 		r = run(&peer, signals);
 	if (r == 0)

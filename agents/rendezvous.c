@@ -2,7 +2,7 @@
 /* rendezvous: one socket around rendezvous/server.c. */
 #include <errno.h>
 
-#include "agents/cli/json.h"
+#include "agents/cli/line.h"
 #include "agents/cli/options.h"
 #include "agents/net/clock.h"
 #include "agents/net/resolve.h"
@@ -51,13 +51,13 @@ static void serve(struct service *service)
 
 static int run(struct service *service, const struct endpoint *bound, int signals)
 {
-	struct json json;
+	struct line line;
 	bool ready;
 	int r;
 
-	json_begin(&json, "ready");
-	json_endpoint(&json, "listen", bound);
-	r = json_write(&json, stdout);
+	line_begin(&line, "ready");
+	line_endpoint(&line, "listen", bound);
+	r = line_write(&line, stdout);
 	while (r >= 0 && r != WAIT_STOP) {
 		uint64_t due = rendezvous_expire(service->core, clock_now());
 
@@ -67,10 +67,10 @@ static int run(struct service *service, const struct endpoint *bound, int signal
 	}
 	if (r < 0)
 		return r;
-	json_begin(&json, "end");
-	json_integer(&json, "requests", service->requests);
-	json_integer(&json, "replies", service->replies);
-	return json_write(&json, stdout);
+	line_begin(&line, "end");
+	line_integer(&line, "requests", service->requests);
+	line_integer(&line, "replies", service->replies);
+	return line_write(&line, stdout);
 }
 
 int main(int argc, char *argv[])

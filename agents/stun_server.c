@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "agents/cli/json.h"
+#include "agents/cli/line.h"
 #include "agents/cli/options.h"
 #include "agents/net/clock.h"
 #include "agents/net/resolve.h"
@@ -94,19 +94,19 @@ static void serve(struct listener *listener, struct stun_socket at)
 
 static int announce(const struct listener *listener)
 {
-	struct json json;
+	struct line line;
 
-	json_begin(&json, "ready");
-	json_endpoint(&json, "primary", &listener->core.endpoints[0][0]);
+	line_begin(&line, "ready");
+	line_endpoint(&line, "primary", &listener->core.endpoints[0][0]);
 	if (listener->core.alternate)
-		json_endpoint(&json, "alternate", &listener->core.endpoints[1][1]);
-	return json_write(&json, stdout);
+		line_endpoint(&line, "alternate", &listener->core.endpoints[1][1]);
+	return line_write(&line, stdout);
 }
 
 static int run(struct listener *listener, int signals)
 {
 	bool ready[SOCKETS];
-	struct json json;
+	struct line line;
 	unsigned int i;
 	int r = announce(listener);
 
@@ -119,10 +119,10 @@ static int run(struct listener *listener, int signals)
 	}
 	if (r < 0)
 		return r;
-	json_begin(&json, "end");
-	json_integer(&json, "requests", listener->requests);
-	json_integer(&json, "replies", listener->replies);
-	return json_write(&json, stdout);
+	line_begin(&line, "end");
+	line_integer(&line, "requests", listener->requests);
+	line_integer(&line, "replies", listener->replies);
+	return line_write(&line, stdout);
 }
 
 static int set_up(struct listener *listener, const char *primary, const char *alternate,
