@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Measure natsim against its promises, and print each figure beside its bound.
+#
+# usage: ci/bench.sh [BUILD-FOLDER]
+#
+# Ratios are of one run on one machine, medians of measurements in turn. Needs root
+# for the comparison with ip and nft, and says so when it leaves that out. Exit
+# status: 0 every bound is held, 1 one is not.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=${1-build-bench}
+topology=topologies/double-nat.yaml
+failed=0
+
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+field() { sed -E "s/.*\"$1\": ([0-9.]+).*/\1/"; }
+
+# report WHAT FIGURE UNIT RELATION BOUND
+report() {
+	local verdict=held
+	if ! awk -v a="$2" -v b="$5" "BEGIN { exit !(a $4 b) }"; then
+		verdict=BROKEN
+		failed=1
+	fi
+	printf '  %-58s %9s %-4s (%s %s) %s\n' "$1" "$2" "$3" "$4" "$5" "$verdict"
+}
+
+if [ ! -x "$build/natsim" ] || [ ! -x "$build/bench/bench_build_lab" ]; then
+	cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+fi
+cmake --build "$build" --target all bench -- --quiet
+
+echo "natsim's speed on $(uname -r), $(nproc) processors, as $(id -un)"
+
+# The floor and the lab take turns inside the program; the script takes turns with it.
+ratios=() labs=() floors=() scripts=()
+for _ in 1 2 3 4 5; do
+	line=$("$build/bench/bench_build_lab" "$topology" 9)
+	floors+=("$(field floor_ms <<<"$line")")
+	labs+=("$(field lab_ms <<<"$line")")
+	ratios+=("$(field ratio <<<"$line")")
+	if [ "$(id -u)" -eq 0 ]; then
+		scripts+=("$(tests/bench/double-nat.sh)")
+	fi
+done
+floor=$(printf '%s\n' "${floors[@]}" | median)
+lab=$(printf '%s\n' "${labs[@]}" | median)
+echo
+echo "building the lab of $topology (floor $floor ms, natsim $lab ms with rules)"
+report "natsim / raw rtnetlink without rules" "$(printf '%s\n' "${ratios[@]}" | median)" "" "<=" 2
+if [ ${#scripts[@]} -gt 0 ]; then
+	script=$(printf '%s\n' "${scripts[@]}" | median)
+	report "script with ip and nft ($script ms) / natsim" \
+		"$(awk -v a="$script" -v b="$lab" 'BEGIN { printf "%.1f", a / b }')" "" ">=" 10
+else
+	echo "  the script with ip and nft needs root: left out"
+fi
+
+echo
+echo "starting a program inside a node (/bin/true, to its end)"
+line=$("$build/bench/bench_spawn" "$topology" 60)
+report "dearer than bare fork and exec ($(field bare_ms <<<"$line") ms)" \
+	"$(field dearer_ms <<<"$line")" ms "<=" 3
+
+echo
+echo "natsim run $topology, the whole process"
+walls=() memories=()
+for _ in 1 2 3 4 5; do
+	# The largest of natsim and its children that were waited for: the supervisor, too.
+	line=$({ "$build/bench/bench_process" "$build/natsim" run "$topology" >/dev/null; } 2>&1)
+	walls+=("$(field wall_ms <<<"$line")")
+	memories+=("$(field peak_kib <<<"$line")")
+done
+report "wall time" "$(printf '%s\n' "${walls[@]}" | median)" ms "<" 1000
+report "peak memory" "$(printf '%s\n' "${memories[@]}" | median)" KiB "<" 16384
+
+exit "$failed"
