@@ -20,7 +20,8 @@ static void print_count(size_t count, const char *noun, const char *after)
 
 static void report_text(const struct topo *topo, const struct diag *d)
 {
-	diag_print(d, stderr, term_colour(stderr));
+	if (d->count)
+		diag_print(d, stderr, term_colour(stderr));
 	if (!topo)
 		return;
 	printf("%s: ok (", topo->file);

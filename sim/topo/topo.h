@@ -102,7 +102,7 @@ struct program_option {
 struct program {
 	size_t node;
 	const struct agent *agent; /* NULL for a command */
-	struct program_option *options; /* of an agent, as the file gives them */
+	struct program_option *options; /* of an agent: as the file gives them, then what was filled in */
 	size_t option_count;
 	char **argv; /* of a command: NULL-terminated, at least one element */
 	char *ready; /* of a started command: the POSIX extended regular expression of the line on
