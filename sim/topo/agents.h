@@ -15,10 +15,10 @@
 enum option_type {
 	OPTION_FLAG,
 	OPTION_TEXT,
-	OPTION_NUMBER, /* whole, not negative */
-	OPTION_PORT,   /* whole, at most 65535 */
-	OPTION_SECONDS, /* a decimal number, fractions allowed */
-	OPTION_ADDRESS, /* an IP address or the name of a node */
+	OPTION_NUMBER,   /* whole, not negative */
+	OPTION_PORT,     /* whole, at most 65535 */
+	OPTION_SECONDS,  /* a decimal number, fractions allowed */
+	OPTION_ADDRESS,  /* an IP address or the name of a node */
 	OPTION_ENDPOINT, /* either, with an optional ":PORT" */
 };
 

@@ -27,8 +27,8 @@ enum {
 	TOPO_INTERFACES_MAX = 32, /* per node */
 	TOPO_ADDRESSES_MAX = 16,  /* per interface */
 	TOPO_STEPS_MAX = 1024,
-	TOPO_PROGRAMS_MAX = 64,    /* per step */
-	TOPO_ARGUMENTS_MAX = 256,  /* per command */
+	TOPO_PROGRAMS_MAX = 64,     /* per step */
+	TOPO_ARGUMENTS_MAX = 256,   /* per command */
 	TOPO_EXPECTATIONS_MAX = 64, /* per program */
 	TOPO_DEADLINE_MAX_MS = 3600 * 1000,
 	TOPO_DEADLINE_DEFAULT_MS = 30 * 1000,
@@ -53,7 +53,7 @@ struct network {
 };
 
 struct interface {
-	size_t network; /* index into topo.networks; the interface is named after it */
+	size_t network;         /* index into topo.networks; the interface is named after it */
 	struct addr *addresses; /* the first is the primary one */
 	size_t address_count;
 	struct place place;
@@ -63,12 +63,13 @@ struct node {
 	char *name;
 	struct interface *interfaces;
 	size_t interface_count;
-	bool router;  /* forwards: has a NAT, or more than one interface */
+	bool router; /* forwards: has a NAT, or more than one interface */
 	bool has_nat;
 	struct nat nat; /* meaningful when has_nat */
 	/* Resolved from the picture: the way towards the internet. */
-	size_t uplink; /* index of the interface that leads there, TOPO_NONE for none */
-	size_t gateway; /* index of the node that is the next hop over uplink; TOPO_NONE on the internet itself */
+	size_t uplink;  /* index of the interface that leads there, TOPO_NONE for none */
+	size_t gateway; /* index of the node that is the next hop over uplink; TOPO_NONE on the
+			   internet itself */
 	struct addr gateway_address; /* its address there */
 	struct place place;
 };
@@ -78,7 +79,7 @@ enum expect_kind {
 	EXPECT_FAILS,  /* `flag`: it ran to its own end and the status was (not) non-zero */
 	EXPECT_STDOUT, /* POSIX extended regular expression `text` matches somewhere */
 	EXPECT_STDERR,
-	EXPECT_FIELD,  /* the agent's result has `field`, and its value equals the one here */
+	EXPECT_FIELD, /* the agent's result has `field`, and its value equals the one here */
 };
 
 enum expect_type { EXPECT_TEXT, EXPECT_NUMBER, EXPECT_BOOLEAN };
@@ -93,7 +94,8 @@ struct expectation {
 	struct place place;
 };
 
-/* One `--NAME VALUE` of an agent; a boolean true is `--NAME` alone. (Not "option": getopt has that name.) */
+/* One `--NAME VALUE` of an agent; a boolean true is `--NAME` alone. (Not "option": getopt has that
+ * name.) */
 struct program_option {
 	char *name;
 	char *value; /* NULL for a flag */
@@ -102,12 +104,14 @@ struct program_option {
 struct program {
 	size_t node;
 	const struct agent *agent; /* NULL for a command */
-	struct program_option *options; /* of an agent: as the file gives them, then what was filled in */
+	struct program_option
+		*options; /* of an agent: as the file gives them, then what was filled in */
 	size_t option_count;
 	char **argv; /* of a command: NULL-terminated, at least one element */
 	char *ready; /* of a started command: the POSIX extended regular expression of the line on
 		      * stdout that says it is ready; NULL: it is as soon as it runs */
-	char *name;  /* `as:`, by which stop and wait find it; default "NODE/AGENT" or "NODE/argv[0]'s last part" */
+	char *name;  /* `as:`, by which stop and wait find it; default "NODE/AGENT" or
+			"NODE/argv[0]'s last part" */
 	unsigned int deadline_ms;
 	struct expectation *expectations;
 	size_t expectation_count;
