@@ -246,12 +246,14 @@ static void progress_step(void *data, size_t index)
 
 /* --- running --------------------------------------------------------------------- */
 
-/* What it means for the exit status that the lab could not be built or played. */
+/*
+ * What it means for the exit status that the lab could not be built or played. Inside
+ * the supervisor every privilege there can be is ours, so only what this kernel has
+ * not got counts against the machine.
+ */
 static int trouble_status(int error)
 {
 	switch (-error) {
-	case EPERM:
-	case EACCES:
 	case EOPNOTSUPP:
 	case EPROTONOSUPPORT:
 	case EAFNOSUPPORT:
@@ -409,7 +411,7 @@ static int supervise(struct session *session)
 	if (!d.errors)
 		diag_system(&d, -r, "the lab's supervisor");
 	diag_print(&d, stderr, session->colour_errors);
-	return trouble_status(r);
+	return r == -EPERM ? STATUS_UNSUPPORTED : trouble_status(r);
 }
 
 static bool wants_colour(const char *when, FILE *stream)

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { NATSIM_DEADLINE_MS = 60000, NATSIM_NOBODY = 65534, NATSIM_WORDS_MAX = 64 };
+enum { NATSIM_DEADLINE_MS = 90000, NATSIM_NOBODY = 65534, NATSIM_WORDS_MAX = 300 };
 
 struct natsim {
 	const char *binary; /* NULL: the one in the build tree */

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Every topology of the repository answers its question as it says, with and without root. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "support/must_run.h"
+#include "support/natsim.h"
+
+enum { EXAMPLES_MAX = 256, WORDS_MORE = 8 };
+
+struct example {
+	char path[256];
+};
+
+static size_t examples_find(struct example examples[EXAMPLES_MAX], const char *directory)
+{
+	AUTO_FREE char *pattern = NULL;
+	glob_t found;
+	size_t i, count = 0;
+
+	if (asprintf(&pattern, "%s/*.yaml", directory) < 0 || glob(pattern, 0, NULL, &found) != 0)
+		return 0;
+	for (i = 0; i < found.gl_pathc && count < EXAMPLES_MAX; i++)
+		snprintf(examples[count++].path, sizeof(examples[0].path), "%s", found.gl_pathv[i]);
+	globfree(&found);
+	return count;
+}
+
+ParameterizedTestParameters(topologies, each_answers_its_question)
+{
+	static struct example examples[EXAMPLES_MAX];
+	size_t count = examples_find(examples, TEST_SOURCE_DIR "/topologies");
+
+	return cr_make_param_array(struct example, examples, count);
+}
+
+ParameterizedTest(struct example *example, topologies, each_answers_its_question)
+{
+	struct natsim natsim = {0};
+
+	natsim_run(&natsim, "run", example->path, NULL);
+	cr_expect_eq(natsim.status, 0, "%s ends with %d:\n%s%s", example->path, natsim.status,
+		     natsim.out, natsim.err);
+	natsim_clear(&natsim);
+}
+
+/* "cmake --install" into @prefix. */
+static void install(const char *prefix)
+{
+	struct natsim cmake = {.binary = TEST_CMAKE_COMMAND};
+
+	natsim_run(&cmake, "--install", TEST_BINARY_DIR, "--prefix", prefix, NULL);
+	cr_assert_eq(cmake.status, 0, "the installation fails:\n%s%s", cmake.out, cmake.err);
+	natsim_clear(&cmake);
+}
+
+static void expect_ok(const struct natsim *natsim, size_t count)
+{
+	json_t *json = natsim_json(natsim), *run;
+	size_t i;
+
+	cr_expect_eq(json_array_size(json_at(json, "runs")), count);
+	json_array_foreach(json_at(json, "runs"), i, run)
+		cr_expect(json_is_true(json_at(run, "ok")), "%s does not hold:\n%s",
+			  json_string_value(json_at(run, "file")), natsim->err);
+	json_decref(json);
+}
+
+Test(topologies, all_hold_as_an_ordinary_user_from_an_installed_copy, .timeout = 100)
+{
+	static struct example examples[EXAMPLES_MAX];
+	const char *words[EXAMPLES_MAX + WORDS_MORE] = {"run", "--format", "json"};
+	struct scratch scratch;
+	struct natsim natsim = {.uid = NATSIM_NOBODY};
+	AUTO_FREE char *binary = NULL, *directory = NULL;
+	size_t count, i;
+
+	SKIP_UNLESS(geteuid() == 0, "only root can become an ordinary user");
+	scratch = scratch_new();
+	install(scratch.path);
+	cr_assert_gt(asprintf(&binary, "%s/bin/natsim", scratch.path), 0);
+	cr_assert_gt(asprintf(&directory, "%s/share/doc/natsim/examples", scratch.path), 0);
+	count = examples_find(examples, directory);
+	cr_assert_gt(count, 0, "the topologies are installed as examples");
+	for (i = 0; i < count; i++)
+		words[3 + i] = examples[i].path;
+	natsim.binary = binary;
+	natsim_start(&natsim, words);
+	natsim_finish(&natsim);
+	expect_ok(&natsim, count);
+	cr_expect_eq(natsim.status, 0);
+	natsim_clear(&natsim);
+	scratch_free(&scratch);
+}
