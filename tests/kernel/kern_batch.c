@@ -116,7 +116,7 @@ static int body_bridge(void)
 	struct prefix of_a = numbered(1, 24), of_b = numbered(2, 24);
 	struct pollfd arrival = {.events = POLLIN};
 	AUTO_CLOSE int from = -1, at = -1;
-	size_t tag;
+	size_t tag = 0;
 
 	EXPECT(netns_new(&middle, NULL) == 0 && netns_new(&a, NULL) == 0 &&
 		       netns_new(&b, NULL) == 0 && batch_new(&batch) == 0,
@@ -160,7 +160,7 @@ static int body_routes(void)
 	struct route onlink = {.to = {.addr = {.family = AF_INET}, .len = 0}, .index = near.index};
 	struct prefix own = numbered(0x50000, 32);
 	AUTO_CLOSE int fd = -1;
-	size_t tag;
+	size_t tag = 0;
 
 	EXPECT(netns_new(&here, NULL) == 0 && netns_new(&there, NULL) == 0 &&
 		       batch_new(&batch) == 0,

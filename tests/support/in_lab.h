@@ -22,6 +22,10 @@
 #include "support/must_run.h"
 #include "topo/topo.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #define MS UINT64_C(1000000)
 
 #define EXPECT(condition, ...)                                                                \
@@ -140,11 +144,30 @@ static inline int wait_line(struct lab *lab, const struct child *child, const ch
 	return 0;
 }
 
+struct body {
+	int (*work)(void *data);
+	void *data;
+};
+
+/* The supervisor ends without the leak check that a sanitizer makes at exit, so make it here. */
+static inline int checked_body(void *data)
+{
+	const struct body *body = data;
+	int r = body->work(body->data);
+
+#ifdef __SANITIZE_ADDRESS__
+	if (__lsan_do_recoverable_leak_check() != 0 && r == 0)
+		r = 99;
+#endif
+	return r;
+}
+
 /* Run @work in a supervisor as who we are. The test fails when it does not return 0. */
 static inline void in_lab(int (*work)(void *data), void *data)
 {
+	struct body body = {work, data};
 	AUTO_DIAG struct diag d = {0};
-	int r = lab_supervise(work, data, &d);
+	int r = lab_supervise(checked_body, &body, &d);
 
 	SKIP_UNLESS(r != -EPERM, "this machine forbids the namespaces of a lab");
 	diag_print(&d, stderr, false);
@@ -154,6 +177,7 @@ static inline void in_lab(int (*work)(void *data), void *data)
 /* The same as an ordinary user, who needs a user namespace for it. */
 static inline void in_lab_as_nobody(int (*work)(void *data), void *data)
 {
+	struct body body = {work, data};
 	const uid_t nobody = 65534;
 	int status, r;
 	pid_t pid;
@@ -170,7 +194,7 @@ static inline void in_lab_as_nobody(int (*work)(void *data), void *data)
 			_exit(100);
 		/* After a change of identity one may not write one's own /proc files (prctl(2)). */
 		prctl(PR_SET_DUMPABLE, 1);
-		r = lab_supervise(work, data, &d);
+		r = lab_supervise(checked_body, &body, &d);
 		diag_print(&d, stderr, false);
 		_exit(r == -EPERM ? 101 : r < 0 ? 102 : r);
 	}
