@@ -175,8 +175,10 @@ void diag_print(const struct diag *d, FILE *out, bool colour)
 	static const struct palette plain = {"", "", "", "", ""};
 	const struct palette *ink = colour ? &coloured : &plain;
 	const struct diag_entry *entry;
+	size_t i;
 
-	for (entry = d->entries; entry < d->entries + d->count; entry++) {
+	for (i = 0; i < d->count; i++) {
+		entry = &d->entries[i];
 		if (entry->file && entry->line)
 			fprintf(out, "%s%s:%u:%u:%s ", ink->bold, entry->file, entry->line,
 				entry->column, ink->reset);

@@ -103,3 +103,11 @@ Test(diag, clearing_twice_is_fine)
 	diag_clear(NULL);
 	cr_expect_eq(d.count, 0);
 }
+
+Test(diag, with_nothing_to_say_nothing_is_printed)
+{
+	struct diag d = {0};
+	AUTO_FREE char *text = printed(&d, true);
+
+	cr_expect_str_eq(text, "");
+}
