@@ -55,12 +55,14 @@ static void drain(struct client *client, enum detect_socket socket)
 	uint8_t datagram[2048];
 	struct udp_error error;
 	struct endpoint from;
+	int turns = 64; /* then the clock and the signals want a look */
 	ssize_t n;
 
 	while (udp_error(client->fds[socket], &error) == 0)
 		detect_refused(&client->core, &error.destination, &error.reporter, error.error,
 			       clock_now());
-	while ((n = udp_receive(client->fds[socket], datagram, sizeof(datagram), &from)) >= 0)
+	while (turns-- > 0 &&
+	       (n = udp_receive(client->fds[socket], datagram, sizeof(datagram), &from)) >= 0)
 		detect_receive(&client->core, socket, &from, datagram, (size_t)n, clock_now());
 }
 

@@ -177,6 +177,7 @@ static void drain(struct peer *peer, enum punch_socket socket)
 	uint8_t datagram[2048];
 	struct udp_error error;
 	struct endpoint from;
+	int turns = 64; /* then the clock and the signals want a look */
 	ssize_t n;
 
 	while (udp_error(peer->fds[socket], &error) == 0) {
@@ -184,7 +185,8 @@ static void drain(struct peer *peer, enum punch_socket socket)
 		    addr_equal(&error.reporter, &error.destination.addr))
 			punch_refused(&peer->core, &error.destination, clock_now());
 	}
-	while ((n = udp_receive(peer->fds[socket], datagram, sizeof(datagram), &from)) >= 0) {
+	while (turns-- > 0 &&
+	       (n = udp_receive(peer->fds[socket], datagram, sizeof(datagram), &from)) >= 0) {
 		if (socket == PUNCH_MAIN)
 			punch_receive(&peer->core, &from, datagram, (size_t)n, clock_now());
 	}

@@ -31,8 +31,6 @@ static void serve(struct service *service)
 		ssize_t n = udp_receive(service->fd, datagram, sizeof(datagram), &from);
 		size_t count, i;
 
-		if (n == -ECONNREFUSED)
-			continue; /* a peer that has gone; its error is not ours */
 		if (n < 0)
 			return;
 		service->requests++;

@@ -4,15 +4,19 @@
  *
  * The server speaks from four endpoints, A1:P1 (the one we were given), A1:P2,
  * A2:P1 and A2:P2. Test I asks A1:P1 and learns our mapped endpoint, the round trip
- * and, from OTHER-ADDRESS, A2:P2. Then everything else runs at once, because each
- * test has a socket, hence a mapping, of its own:
+ * and, from OTHER-ADDRESS, A2:P2. Then both filtering tests run at once, because
+ * each has a socket, hence a mapping, of its own; and then the mapping tests at once:
  *
- *     mapping socket   -> A2:P1, A2:P2, A1:P2       which mapped endpoint do they see?
  *     change-both      -> A1:P1 "answer from A2:P2" does it come in?
  *     change-port      -> A1:P1 "answer from A1:P2" does it come in?
+ *     mapping socket   -> A2:P1, A2:P2, A1:P2       which mapped endpoint do they see?
  *
- * Questions that must be answered are simply repeated until they are. The two last
- * may rightly meet silence, and silence has many causes: the filter, a lost packet,
+ * Filtering comes first, for some filters remember a remote address for the whole
+ * host: once anything was sent to A2, its answers would come in everywhere (RFC 5780
+ * section 4.5 warns of such prior state).
+ *
+ * Questions that must be answered are simply repeated until they are. The two filtering
+ * tests may rightly meet silence, and silence has many causes: the filter, a lost packet,
  * a slow path, a dead server. The obvious design waits some seconds and assumes the
  * filter; it is slow where the path is fast and wrong where the path is bad. Instead
  * a silence is proven, in rounds:
@@ -130,7 +134,7 @@ static struct silence_path path_of(const struct detect *detect, uint64_t now)
 
 /*
  * Karn's rule: what was sent more than once does not tell the round trip, only a bound
- * of it, which serves until something better is known. Where the other address is
+ * of it, of which the least serves until something better is known. Where the other address is
  * farther away, the bound is all there is, and waiting a little too long is no harm.
  */
 static void measure(struct detect *detect, enum detect_probe which, uint64_t sample)
@@ -138,12 +142,12 @@ static void measure(struct detect *detect, enum detect_probe which, uint64_t sam
 	bool clean = detect->probes[which].sent == 1;
 	uint64_t off = sample > detect->srtt ? sample - detect->srtt : detect->srtt - sample;
 
-	if (which != PROBE_PRIMARY && sample > detect->slowest)
+	if (which <= PROBE_PORT && which != PROBE_PRIMARY && sample > detect->slowest)
 		detect->slowest = sample;
 	if (detect->clean_rtt && clean) { /* RFC 6298 section 2.3 */
 		detect->rttvar = (3 * detect->rttvar + off) / 4;
 		detect->srtt = (7 * detect->srtt + sample) / 8;
-	} else if (clean || detect->srtt == 0) {
+	} else if (clean || detect->srtt == 0 || (!detect->clean_rtt && sample < detect->srtt)) {
 		detect->srtt = sample;
 		detect->rttvar = sample / 2;
 	}
@@ -162,8 +166,10 @@ static void ask(struct detect *detect, enum detect_probe which, const struct end
 		uint64_t first, uint64_t now)
 {
 	struct probe *probe = &detect->probes[which];
-	struct transaction_timing timing = {
-		.first = first, .longest = 400 * MSEC, .limit = detect->config.timeout};
+	struct transaction_timing timing = {.first = first,
+					    .longest = 400 * MSEC,
+					    .limit = detect->config.timeout ? detect->config.timeout
+									    : 1};
 
 	*probe = (struct probe){.running = true, .to = *to};
 	new_id(detect, probe);
@@ -190,25 +196,47 @@ void detect_start(struct detect *detect, const struct detect_config *config, uin
 	ask(detect, PROBE_PRIMARY, &config->server, 100 * MSEC, now);
 }
 
-/* Test I has been answered: everything else may start, if the server can serve it. */
-static void start_the_rest(struct detect *detect, uint64_t now)
+/* Test I has been answered: the filtering tests may start, if the server can serve them. */
+static void start_filtering(struct detect *detect, uint64_t now)
 {
-	struct endpoint to = detect->other;
-	uint64_t first = clamp(detect->srtt + 4 * detect->rttvar, RTO_MIN, SEC);
-
 	if (!detect->has_other) {
 		give_reason(detect, "the server has no second address (no OTHER-ADDRESS), "
 				    "so mapping and filtering cannot be tested");
 		return;
 	}
+	ask_in_rounds(detect, PROBE_CHANGE_BOTH, &detect->change_both, now);
+	ask_in_rounds(detect, PROBE_CHANGE_PORT, &detect->change_port, now);
+}
+
+/* No datagram of a filtering test is still awaited that our own sending could let in. */
+static bool filtering_is_over(const struct detect *detect, uint64_t now)
+{
+	const struct silence *both = &detect->change_both, *port = &detect->change_port;
+	unsigned int needed = path_of(detect, now).needed;
+
+	if (!both->running)
+		return false;
+	if (both->over && both->verdict == ANSWER_CAME)
+		return true;
+	return (both->over || both->proven >= needed) && (port->over || port->proven >= needed);
+}
+
+/* Returns whether it did. */
+static bool start_mapping(struct detect *detect, uint64_t now)
+{
+	struct endpoint to = detect->other;
+	uint64_t first = clamp(detect->srtt + 4 * detect->rttvar, RTO_MIN, SEC);
+
+	if (detect->mapping_started || !filtering_is_over(detect, now))
+		return false;
+	detect->mapping_started = true;
 	ask(detect, PROBE_BOTH, &to, first, now);
 	to.port = detect->config.server.port;
 	ask(detect, PROBE_ADDRESS, &to, first, now);
 	to = detect->config.server;
 	to.port = detect->other.port;
 	ask(detect, PROBE_PORT, &to, first, now);
-	ask_in_rounds(detect, PROBE_CHANGE_BOTH, &detect->change_both, now);
-	ask_in_rounds(detect, PROBE_CHANGE_PORT, &detect->change_port, now);
+	return true;
 }
 
 static void build(const struct detect *detect, enum detect_probe which, struct detect_packet *ret)
@@ -284,7 +312,8 @@ static bool step_silence(struct detect *detect, struct silence *silence, enum de
 	bool was_over = silence->over;
 
 	/* A silence means nothing until the other voice was heard: keep the verdict open. */
-	if (!silence->over && silence->proven >= path.needed && detect->probes[voice].running) {
+	if (!silence->over && silence->proven >= path.needed &&
+	    (!detect->mapping_started || detect->probes[voice].running)) {
 		silence->due = UINT64_MAX;
 		return false;
 	}
@@ -317,6 +346,8 @@ static void check_done(struct detect *detect, uint64_t now)
 		if (detect->probes[i].running)
 			return;
 	}
+	if (detect->change_both.running && !detect->mapping_started)
+		return;
 	if (detect->change_both.running) {
 		bool open = detect->change_both.over && detect->change_both.verdict == ANSWER_CAME;
 
@@ -338,20 +369,24 @@ bool detect_send(struct detect *detect, uint64_t now, struct detect_packet *ret)
 		detect->queued = PROBE_COUNT;
 		return true;
 	}
-	for (i = 0; i <= PROBE_PORT; i++) {
-		if (step_probe(detect, (enum detect_probe)i, now, ret))
+	do {
+		for (i = 0; i <= PROBE_PORT; i++) {
+			if (step_probe(detect, (enum detect_probe)i, now, ret))
+				return true;
+		}
+		if (step_silence(detect, &detect->change_both, PROBE_CHANGE_BOTH, PROBE_BOTH, now,
+				 ret) ||
+		    step_silence(detect, &detect->change_port, PROBE_CHANGE_PORT, PROBE_PORT, now,
+				 ret))
 			return true;
-	}
-	if (step_silence(detect, &detect->change_both, PROBE_CHANGE_BOTH, PROBE_BOTH, now, ret) ||
-	    step_silence(detect, &detect->change_port, PROBE_CHANGE_PORT, PROBE_PORT, now, ret))
-		return true;
+	} while (start_mapping(detect, now));
 	check_done(detect, now);
 	return false;
 }
 
 uint64_t detect_due(const struct detect *detect)
 {
-	const struct silence *tests[] = {&detect->change_both, &detect->change_port};
+	const struct silence *const tests[2] = {&detect->change_both, &detect->change_port};
 	uint64_t due = UINT64_MAX;
 	size_t i;
 
@@ -361,7 +396,7 @@ uint64_t detect_due(const struct detect *detect)
 		if (detect->probes[i].running && detect->probes[i].transaction.due < due)
 			due = detect->probes[i].transaction.due;
 	}
-	for (i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
+	for (i = 0; i < 2; i++) {
 		if (tests[i]->running && !tests[i]->over && tests[i]->due < due)
 			due = tests[i]->due;
 	}
@@ -403,6 +438,15 @@ static void filtering_answer(struct detect *detect, enum detect_probe which,
 	silence_end(silence, ANSWER_UNDECIDED);
 }
 
+static void control_answer(struct detect *detect, struct probe *probe, enum detect_probe which,
+			   struct silence *silence, uint64_t now)
+{
+	if (!probe->answered)
+		measure(detect, which, now - probe->first_sent);
+	probe->answered = true;
+	silence_proof(silence, now);
+}
+
 static void mapping_answer(struct detect *detect, enum detect_probe which,
 			   const struct stun_message *message, const struct endpoint *mapped,
 			   uint64_t now)
@@ -423,7 +467,7 @@ static void mapping_answer(struct detect *detect, enum detect_probe which,
 			    detect->other.port != detect->config.server.port &&
 			    !addr_equal(&detect->other.addr, &detect->config.server.addr);
 	if (!detect->config.binding_only)
-		start_the_rest(detect, now);
+		start_filtering(detect, now);
 }
 
 static void error_answer(struct detect *detect, enum detect_probe which,
@@ -464,10 +508,10 @@ static void success_answer(struct detect *detect, enum detect_probe which,
 		filtering_answer(detect, which, &detect->change_port, from);
 		break;
 	case PROBE_CONTROL_BOTH:
-		silence_proof(&detect->change_both, now);
+		control_answer(detect, probe, which, &detect->change_both, now);
 		break;
 	case PROBE_CONTROL_PORT:
-		silence_proof(&detect->change_port, now);
+		control_answer(detect, probe, which, &detect->change_port, now);
 		break;
 	default:
 		if (probe->running)

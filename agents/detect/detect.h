@@ -54,6 +54,7 @@ struct detect {
 	bool done;
 	struct probe probes[PROBE_COUNT];
 	struct silence change_both, change_port;
+	bool mapping_started;
 	bool has_other;
 	struct endpoint other; /* the server's OTHER-ADDRESS */
 	uint64_t srtt, rttvar;

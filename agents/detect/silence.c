@@ -10,8 +10,9 @@ void silence_start(struct silence *silence, uint64_t now)
 
 void silence_proof(struct silence *silence, uint64_t now)
 {
-	/* A datagram the network doubled proves nothing new. */
-	if (!silence->running || silence->over || silence->proven >= silence->rounds)
+	/* A datagram the network doubled proves nothing new; one that comes late is still no loss.
+	 */
+	if (!silence->running || silence->proven >= silence->rounds)
 		return;
 	silence->proven++;
 	silence->last_proof = now;

@@ -23,11 +23,16 @@ int udp_open(const struct endpoint *local, struct endpoint *ret_bound, struct di
 	socklen_t length = endpoint_to_sockaddr(local, &address);
 	AUTO_CLOSE int fd = -1;
 	struct endpoint bound;
+	int on = 1;
 	int r;
 
 	fd = socket(local->addr.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return diag_system(d, errno, "cannot open a UDP socket");
+	/* Mapped IPv4 addresses would be told to IPv4 peers, who cannot use them. */
+	if (local->addr.family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
+		return diag_system(d, errno, "cannot keep IPv4 out of an IPv6 socket");
 	if (bind(fd, (const struct sockaddr *)&address, length) < 0)
 		return diag_system(d, errno, "cannot use %s", endpoint_format(local, text));
 	r = bound_endpoint(fd, &bound);

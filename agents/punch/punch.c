@@ -402,7 +402,8 @@ static void take_introduction(struct punch *punch, const struct stun_message *me
 	bool answer = message->class == STUN_SUCCESS;
 	struct introduction introduction;
 
-	if (answer && memcmp(stun_id(message), punch->join_id, STUN_ID_SIZE) != 0)
+	/* A push has our last Join's id too, which no stranger knows. */
+	if (memcmp(stun_id(message), punch->join_id, STUN_ID_SIZE) != 0)
 		return;
 	if (!introduction_read(message, &introduction))
 		return;

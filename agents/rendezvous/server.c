@@ -31,6 +31,7 @@ enum { PEERS = 2 };
 struct member {
 	bool present;
 	uint8_t id[PEER_ID_SIZE];
+	uint8_t transaction[STUN_ID_SIZE]; /* of its last Join: a push shows that we know it */
 	enum join_stage stage;
 	uint64_t touched; /* its last Join */
 	struct endpoint public;
@@ -252,8 +253,7 @@ static enum session_stage stage_of(const struct session *session)
 }
 
 static void introduce(const struct session *session, const struct member *member,
-		      enum stun_class class, const uint8_t id[STUN_ID_SIZE],
-		      struct rendezvous_datagram *ret)
+		      enum stun_class class, struct rendezvous_datagram *ret)
 {
 	size_t index = (size_t)(member - session->members);
 	const struct member *other = &session->members[index ^ 1U];
@@ -268,7 +268,8 @@ static void introduce(const struct session *session, const struct member *member
 	memcpy(introduction.token, session->token, TOKEN_SIZE);
 	memcpy(introduction.privates, other->privates, sizeof(introduction.privates));
 	ret->to = member->public;
-	ret->length = introduction_write(&introduction, class, id, ret->bytes, sizeof(ret->bytes));
+	ret->length = introduction_write(&introduction, class, member->transaction, ret->bytes,
+					 sizeof(ret->bytes));
 }
 
 static size_t refuse(const struct endpoint *to, const uint8_t id[STUN_ID_SIZE], unsigned int code,
@@ -322,15 +323,16 @@ static size_t take_join(struct rendezvous *rendezvous, const struct join *join,
 	memcpy(member->privates, join->privates, sizeof(member->privates));
 	if (session->stage >= SESSION_PAIRED && join->stage > member->stage)
 		member->stage = join->stage;
+	memcpy(member->transaction, id, STUN_ID_SIZE);
 	session->touched = member->touched = now;
 	list_remove(rendezvous, session);
 	list_append(rendezvous, session);
 	before = session->stage;
 	session->stage = stage_of(session);
-	introduce(session, member, STUN_SUCCESS, id, &out[count++]);
+	introduce(session, member, STUN_SUCCESS, &out[count++]);
 	if (session->stage != before)
 		introduce(session, &session->members[(member - session->members) ^ 1],
-			  STUN_INDICATION, id, &out[count++]);
+			  STUN_INDICATION, &out[count++]);
 	return count;
 }
 

@@ -36,7 +36,7 @@ struct fake_nat {
 	struct addr inside[4]; /* whom it hides */
 	size_t inside_count;
 	enum fake_behaviour mapping, filtering;
-	bool firewall, blocks, changes_ports;
+	bool firewall, blocks, changes_ports, filters_by_host;
 	struct fake_mapping mappings[FAKE_MAPPINGS];
 	size_t mapping_count;
 	struct fake_permit permits[FAKE_PERMITS];
@@ -172,7 +172,7 @@ static inline bool fake_permitted(const struct fake_nat *nat, uint16_t port,
 	size_t i;
 
 	for (i = 0; i < nat->permit_count; i++) {
-		if (nat->permits[i].port == port &&
+		if ((nat->permits[i].port == port || nat->filters_by_host) &&
 		    fake_same(nat->filtering, &nat->permits[i].remote, remote))
 			return true;
 	}

@@ -181,7 +181,7 @@ static void expect_pair(unsigned int pair, unsigned int changes_ports, uint64_t 
 		     behaviour_name(finding.filtering), world.detect.reason);
 	expect_type(&world, finding, type_for(mapping, filtering));
 	cr_expect(finding.nat);
-	cr_expect_lt(elapsed(&world), limit, "took %.1f ms", to_ms(elapsed(&world)));
+	cr_expect_lt(elapsed(&world), limit, "pair %u took %.1f ms", pair, to_ms(elapsed(&world)));
 	cr_expect_eq(world.detect.ports_changed,
 		     changes_ports || mapping != FAKE_ENDPOINT_INDEPENDENT);
 }
@@ -305,6 +305,78 @@ Test(detection, blocked_udp_is_reported_at_the_timeout_with_the_reason)
 	cr_expect_str_eq(world.detect.reason, "9.9.9.9:3478 did not answer 9 requests in 3.0 s");
 }
 
+/* Drive only until Test I is asked, then feed errors by hand. */
+static void start_only(struct world *world)
+{
+	struct detect_config config = {
+		.server = world->server.endpoints[0][0],
+		.timeout = 3 * SEC,
+		.random = fake_random_source(&world->net),
+	};
+	struct detect_packet out;
+	size_t i;
+
+	for (i = 0; i < SOCKET_COUNT; i++)
+		config.local[i] = endpoint("192.168.1.1:40000");
+	detect_start(&world->detect, &config, world->net.now);
+	cr_assert(detect_send(&world->detect, world->net.now, &out));
+}
+
+/* A filter that remembers remote addresses for the whole host, not for the socket. */
+Test(detection, is_not_fooled_by_what_its_own_mapping_tests_open)
+{
+	struct world world;
+	struct fake_nat *nat;
+	struct finding finding;
+
+	make_world(&world, 1);
+	nat = add_nat(&world, FAKE_ENDPOINT_INDEPENDENT, FAKE_ADDRESS);
+	nat->filters_by_host = true;
+	finding = detect_behind(&world);
+	expect_type(&world, finding, "restricted-cone");
+	cr_expect_eq(finding.mapping, BEHAVIOUR_ENDPOINT_INDEPENDENT);
+}
+
+Test(detection, a_timeout_of_nothing_ends_at_once)
+{
+	struct detect_config config = {0};
+	struct detect_packet out;
+	struct world world;
+
+	make_world(&world, 1);
+	start_only(&world);
+	config = world.detect.config;
+	config.timeout = 0;
+	detect_start(&world.detect, &config, world.net.now);
+	cr_expect(detect_send(&world.detect, world.net.now, &out));
+	cr_expect_not(detect_send(&world.detect, detect_due(&world.detect), &out));
+	cr_expect(world.detect.done);
+}
+
+Test(detection, a_mere_binding_asks_once_and_needs_no_second_address)
+{
+	struct detect_config config = {0};
+	struct detect_packet out;
+	struct stun_reply reply;
+	struct world world;
+	uint8_t bytes[256];
+
+	make_world(&world, 1);
+	world.server.alternate = false;
+	start_only(&world);
+	config = world.detect.config;
+	config.binding_only = true;
+	detect_start(&world.detect, &config, world.net.now);
+	cr_assert(detect_send(&world.detect, world.net.now, &out));
+	reply = stun_server_answer(&world.server, (struct stun_socket){0}, &config.local[0],
+				   out.bytes, out.length, bytes, sizeof(bytes));
+	detect_receive(&world.detect, SOCKET_MAPPING, &config.server, bytes, reply.length,
+		       world.net.now);
+	cr_expect(world.detect.done);
+	cr_expect_eq(detect_sent(&world.detect), 1);
+	cr_expect_str_eq(world.detect.reason, "");
+}
+
 Test(reasons, a_server_without_a_second_address_leaves_the_type_unknown)
 {
 	struct world world;
@@ -361,23 +433,6 @@ Test(reasons, a_mute_second_port_is_not_taken_for_a_port_filter)
 	finding = detect_behind(&world);
 	expect_type(&world, finding, "unknown");
 	cr_expect_eq(finding.filtering, BEHAVIOUR_UNKNOWN);
-}
-
-/* Drive only until Test I is asked, then feed errors by hand. */
-static void start_only(struct world *world)
-{
-	struct detect_config config = {
-		.server = world->server.endpoints[0][0],
-		.timeout = 3 * SEC,
-		.random = fake_random_source(&world->net),
-	};
-	struct detect_packet out;
-	size_t i;
-
-	for (i = 0; i < SOCKET_COUNT; i++)
-		config.local[i] = endpoint("192.168.1.1:40000");
-	detect_start(&world->detect, &config, world->net.now);
-	cr_assert(detect_send(&world->detect, world->net.now, &out));
 }
 
 Test(reasons, a_refusal_by_the_server_itself_is_no_blocked_udp)

@@ -570,6 +570,26 @@ Test(seal, only_the_other_peer_of_this_pair_is_understood)
 	cr_expect_eq(sealed.sequence, 1);
 }
 
+Test(hostile, a_forged_push_is_not_believed)
+{
+	struct introduction lie = {.stage = SESSION_PAIRED, .role = ROLE_CONTROLLED};
+	uint8_t bytes[INTRODUCTION_MAX], id[STUN_ID_SIZE] = {0x21, 0x12, 0xa4, 0x42};
+	struct punch_packet out;
+	struct world world;
+	size_t length;
+
+	make_homes(&world, 2, 2, 1);
+	lie.mapped = lie.peer_public = endpoint("6.6.6.6:6");
+	start_if_due(&world, PEER_A);
+	cr_assert(punch_send(&world.peers[PEER_A], world.net.now, &out));
+	/* From the right source, as an attacker would forge it, but without the Join's id. */
+	length = introduction_write(&lie, STUN_INDICATION, id, bytes, sizeof(bytes));
+	punch_receive(&world.peers[PEER_A], &world.rendezvous_endpoint, bytes, length,
+		      world.net.now);
+	cr_expect_eq(world.peers[PEER_A].phase, PHASE_JOINING);
+	rendezvous_free(world.rendezvous);
+}
+
 Test(hostile, a_flood_of_strangers_neither_settles_nor_fills_the_candidates)
 {
 	struct seal stranger = {.token = {9}, .role = ROLE_CONTROLLED};
