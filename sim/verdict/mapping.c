@@ -55,12 +55,12 @@ static bool match(const struct flow *flow, const struct endpoint *inside,
 bool mapping_find(const struct router_view *view, const struct endpoint *inside,
 		  const struct endpoint *remote, struct mapping *ret)
 {
-	const struct flow *flow = view->flows, *end = flow + view->flow_count;
 	struct mapping mapping;
 	bool found = false;
+	size_t i;
 
-	for (; flow < end; flow++) {
-		if (!match(flow, inside, remote, &mapping))
+	for (i = 0; i < view->flow_count; i++) {
+		if (!match(&view->flows[i], inside, remote, &mapping))
 			continue;
 		if (!found || mapping.sent + mapping.received > ret->sent + ret->received)
 			*ret = mapping;

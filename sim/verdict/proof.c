@@ -247,9 +247,9 @@ struct others {
 static int count_others(const struct scene *scene, const struct peer *self, struct others *ret)
 {
 	const struct router_view *view;
-	const struct flow *flow;
 	struct mapping mapping;
 	struct way way;
+	size_t i;
 	int r = way_outward(scene->topo, self->node, &self->met.addr, &way);
 
 	*ret = (struct others){0};
@@ -261,8 +261,8 @@ static int count_others(const struct scene *scene, const struct peer *self, stru
 	if (!view || view->problem)
 		return 0;
 	ret->counted = true;
-	for (flow = view->flows; flow < view->flows + view->flow_count; flow++) {
-		mapping = mapping_of(flow);
+	for (i = 0; i < view->flow_count; i++) {
+		mapping = mapping_of(&view->flows[i]);
 		if (mapping.protocol != IPPROTO_UDP ||
 		    !endpoint_equal(&mapping.inside, &self->local) ||
 		    endpoint_equal(&mapping.remote, &self->met))

@@ -135,14 +135,17 @@ static json_t *proof_json(const struct proof *proof)
 {
 	json_t *lines = json_array();
 	const struct proof_line *line;
+	size_t i;
 
-	for (line = proof->lines; line < proof->lines + proof->count; line++)
+	for (i = 0; i < proof->count; i++) {
+		line = &proof->lines[i];
 		if (!append(lines, json_pack("{s:s, s:s, s:o}", "part", line->part, "outcome",
 					     outcome_name(line->outcome), "text",
 					     text_or_null(line->text)))) {
 			json_decref(lines);
 			return NULL;
 		}
+	}
 	return lines;
 }
 

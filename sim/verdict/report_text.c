@@ -55,13 +55,16 @@ static void title(const struct page *page)
 static void print_proof(const struct page *page, const struct proof *proof)
 {
 	const struct proof_line *line;
+	size_t i;
 
-	for (line = proof->lines; line < proof->lines + proof->count; line++)
+	for (i = 0; i < proof->count; i++) {
+		line = &proof->lines[i];
 		fprintf(page->out, "         %s%s%s %s\n", outcome_ink(page, line->outcome),
 			line->outcome == HELD        ? "-"
 			: line->outcome == UNDECIDED ? "?"
 						     : "!",
 			page->ink->reset, line->text);
+	}
 }
 
 /* The same pair's proof was printed in this step already, seen from the other peer. */
@@ -100,13 +103,15 @@ static void print_verdict(const struct page *page, const struct verdict *verdict
 
 static void print_verdicts(const struct page *page, size_t step, size_t program)
 {
-	const struct verdict *verdict = page->judgement->verdicts;
-	const struct verdict *end = verdict + page->judgement->count;
+	const struct verdict *verdict;
+	size_t i;
 
-	for (; verdict < end; verdict++)
+	for (i = 0; i < page->judgement->count; i++) {
+		verdict = &page->judgement->verdicts[i];
 		if (verdict->step == step && verdict->program == program &&
 		    (page->detail != REPORT_QUIET || verdict->outcome != HELD))
 			print_verdict(page, verdict);
+	}
 }
 
 static bool any_verdict(const struct page *page, size_t step, bool all)
@@ -228,10 +233,11 @@ static int print_steps(const struct page *page)
 /* Once more what did not hold: after the evidence, the reader has lost sight of it. */
 static void print_misses(const struct page *page)
 {
-	const struct verdict *verdict = page->judgement->verdicts;
-	const struct verdict *end = verdict + page->judgement->count;
+	const struct verdict *verdict;
+	size_t i;
 
-	for (; verdict < end; verdict++) {
+	for (i = 0; i < page->judgement->count; i++) {
+		verdict = &page->judgement->verdicts[i];
 		if (verdict->outcome == HELD)
 			continue;
 		fprintf(page->out, "%s%s%s  step %zu, ", outcome_ink(page, verdict->outcome),
@@ -243,10 +249,11 @@ static void print_misses(const struct page *page)
 
 static void print_complaints(const struct page *page)
 {
-	const struct complaint *complaint = page->judgement->complaints;
-	const struct complaint *end = complaint + page->judgement->complaint_count;
+	const struct complaint *complaint;
+	size_t i;
 
-	for (; complaint < end; complaint++) {
+	for (i = 0; i < page->judgement->complaint_count; i++) {
+		complaint = &page->judgement->complaints[i];
 		fprintf(page->out, "%swrong%s  step %zu, ", page->ink->red, page->ink->reset,
 			complaint->run->step + 1);
 		page_command(page, complaint->run);
