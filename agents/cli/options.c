@@ -38,8 +38,6 @@ static bool parse_decimal(const char *text, bool fraction_allowed, uint64_t max,
 		return false;
 	for (i = 0; i < digits; i++)
 		value = value * 10 + (uint64_t)(text[i] - '0');
-	if (value > max)
-		return false;
 	value *= SEC;
 	text += digits;
 	if (*text == '.' && fraction_allowed) {

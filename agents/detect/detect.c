@@ -27,10 +27,10 @@
  * The control follows the request on the same path, so its answer shows that the
  * path, the mapping and the server lived right behind the request; when it is here
  * and the request's answer is not, that answer was lost or filtered. After enough
- * such rounds (silence_needed(): more where losses are seen), and the time by which an answer
- * from the other address may lag behind, it was filtered. That this other address
- * speaks at all is shown by the mapping tests: A2:P2 and A1:P2 must have answered
- * there. Without these proofs the verdict is "unknown", with the reason.
+ * such rounds (silence_needed(): more where losses are seen) it was filtered, if the
+ * endpoint that should have answered speaks at all. The mapping tests show that: A2:P2
+ * and A1:P2 must answer there, which they do, however far they are, after what they had to
+ * say before. Without these proofs the verdict is "unknown", with the reason.
  *
  * In a lab this takes about ten milliseconds, over 300 ms of round trip with losses
  * a few seconds, and is right in both.
@@ -114,18 +114,16 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
-/* RFC 6298 section 2, for `rto`; the server's other address may be farther, hence `slack`. */
+/* RFC 6298 section 2 for `rto`; `slack` is for reordering. */
 static struct silence_path path_of(const struct detect *detect, uint64_t now)
 {
 	struct silence_path path = {
 		.rto = clamp(detect->srtt + 4 * detect->rttvar, RTO_MIN, SEC),
+		.slack = clamp(2 * detect->rttvar, 5 * MSEC, SEC),
 		.pace = clamp(detect->srtt / 8, MSEC, 25 * MSEC),
 	};
 	unsigned int trials = 0, lost = 0;
 
-	if (detect->slowest > detect->srtt)
-		path.slack = detect->slowest - detect->srtt;
-	path.slack = clamp(path.slack + 2 * detect->rttvar, 5 * MSEC, SEC);
 	silence_losses(&detect->change_both, path.rto, now, &trials, &lost);
 	silence_losses(&detect->change_port, path.rto, now, &trials, &lost);
 	path.needed = silence_needed(trials, lost);
@@ -134,16 +132,13 @@ static struct silence_path path_of(const struct detect *detect, uint64_t now)
 
 /*
  * Karn's rule: what was sent more than once does not tell the round trip, only a bound
- * of it, of which the least serves until something better is known. Where the other address is
- * farther away, the bound is all there is, and waiting a little too long is no harm.
+ * of it, of which the least serves until something better is known.
  */
 static void measure(struct detect *detect, enum detect_probe which, uint64_t sample)
 {
 	bool clean = detect->probes[which].sent == 1;
 	uint64_t off = sample > detect->srtt ? sample - detect->srtt : detect->srtt - sample;
 
-	if (which <= PROBE_PORT && which != PROBE_PRIMARY && sample > detect->slowest)
-		detect->slowest = sample;
 	if (detect->clean_rtt && clean) { /* RFC 6298 section 2.3 */
 		detect->rttvar = (3 * detect->rttvar + off) / 4;
 		detect->srtt = (7 * detect->srtt + sample) / 8;

@@ -59,7 +59,6 @@ struct detect {
 	struct endpoint other; /* the server's OTHER-ADDRESS */
 	uint64_t srtt, rttvar;
 	bool clean_rtt;           /* they come from requests that were sent once */
-	uint64_t slowest;         /* answer of the server's other endpoints */
 	enum detect_probe queued; /* the control that goes right behind the last datagram;
 				     PROBE_COUNT: none */
 	unsigned int refusals;    /* ICMP errors for Test I */

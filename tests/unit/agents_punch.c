@@ -343,6 +343,44 @@ Test(path, a_private_address_that_is_our_own_is_not_mistaken_for_the_peer)
 	rendezvous_free(world.rendezvous);
 }
 
+Test(path, the_controlled_side_settles_only_where_its_own_check_was_answered)
+{
+	struct endpoint from = endpoint("5.6.7.8:8888");
+	struct candidates candidates;
+	struct candidate_check check;
+	struct fakenet net = {.seed = 1};
+	struct random_source random = fake_random_source(&net);
+
+	candidates_start(&candidates, ROLE_CONTROLLED, &random, &TRANSACTION_RFC3489);
+	candidates_check(&candidates, &from, true, 0);
+	cr_expect_null(candidates.settled, "it has heard, but does not know that it is heard");
+	cr_assert(candidates_send(&candidates, 0, &check));
+	cr_expect_not(check.nominate, "that is for the controlling side");
+	candidates_reply(&candidates, &from, check.id, MSEC);
+	cr_assert_not_null(candidates.settled);
+	cr_expect(endpoint_equal(&candidates.settled->to, &from));
+	cr_expect_eq(candidates.round_trip, MSEC);
+}
+
+Test(path, an_answer_from_elsewhere_than_was_asked_confirms_nothing)
+{
+	struct endpoint asked = endpoint("5.6.7.8:8888"), other = endpoint("5.6.7.8:9999");
+	struct candidates candidates;
+	struct candidate_check check;
+	struct fakenet net = {.seed = 1};
+	struct random_source random = fake_random_source(&net);
+
+	candidates_start(&candidates, ROLE_CONTROLLING, &random, &TRANSACTION_RFC3489);
+	candidates_add(&candidates, CANDIDATE_PUBLIC, &asked, 0);
+	candidates_add(&candidates, CANDIDATE_PUBLIC, &other, 0);
+	cr_assert(candidates_send(&candidates, 0, &check));
+	candidates_reply(&candidates, &other, check.id, MSEC);
+	cr_expect_null(candidates.nominee);
+	candidates_reply(&candidates, &asked, check.id, MSEC);
+	cr_assert_not_null(candidates.nominee);
+	cr_expect_null(candidates.settled, "the nomination has not been answered");
+}
+
 Test(path, peers_without_nat_talk_too)
 {
 	struct world world;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The rendezvous' table: pairs, stages, refusals, forgetting, and what it never does. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -243,6 +244,16 @@ Test(refusal, a_full_table_keeps_those_it_has)
 		cr_expect_eq(said(&bench, 0, B).stage, SESSION_PAIRED);
 	}
 	rendezvous_free(bench.server);
+}
+
+Test(refusal, a_table_larger_than_memory_is_not_made)
+{
+	struct rendezvous_config config = {.sessions = SIZE_MAX / 64, .idle = SEC};
+	struct rendezvous *server = NULL;
+
+	cr_expect_eq(rendezvous_new(&config, &server), -ENOMEM);
+	cr_expect_null(server);
+	rendezvous_free(NULL);
 }
 
 Test(forgetting, idle_sessions_go_and_spoken_ones_stay)
