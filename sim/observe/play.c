@@ -274,14 +274,15 @@ static int play_step(struct player *player, size_t index)
 static int end_all(struct player *player)
 {
 	enum life_reason reason = player->timeline->interrupted ? LIFE_INTERRUPTED : LIFE_STOPPED;
-	struct life *life, *end = player->lives + player->timeline->run_count;
+	struct life *life;
+	size_t i;
 	int r;
 
 	do {
-		for (r = 0, life = player->lives; life < end && !r; life++) {
-			if (!life_alive(life))
-				continue;
-			await(life, false, 0);
+		for (r = 0, i = 0; i < player->timeline->run_count && !r; i++) {
+			life = &player->lives[i];
+			life->awaited = true;
+			life->until_ready = false;
 			r = life_ask(life, player->lab, reason, END_GRACE_MS * MILLISECOND);
 		}
 		if (!r)

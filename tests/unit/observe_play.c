@@ -24,36 +24,36 @@ struct manner { /* of a program, by its name */
 		uint64_t at_ms;
 		const char *text;
 	} lines[4];
-	uint64_t ends_ms; /* by itself, after its start; NEVER */
-	enum child_end end;
-	int status;
+	uint64_t ends_ms; /* by itself, after its start; 0: never */
+	bool crashes;
+	int status; /* or the signal */
 	bool ignores_term;
+	uint64_t spawn_ms;      /* how long executing it takes */
+	uint64_t dies_after_ms; /* SIGKILL; 0 counts as 1 */
 };
 
+/* An end that is not told is by exit status 0; one at no time is never. */
 static const struct manner manners[] = {
-	{"quick", {{1, "hello"}}, 5, CHILD_EXITED, 0, false},
-	{"slow", {{0}}, 400, CHILD_EXITED, 0, false},
-	{"fails", {{0}}, 5, CHILD_EXITED, 3, false},
-	{"crashes", {{0}}, 5, CHILD_KILLED, SIGSEGV, false},
-	{"endless", {{0}}, NEVER, CHILD_EXITED, 0, false},
-	{"stubborn", {{0}}, NEVER, CHILD_EXITED, 0, true},
-	{"tells", {{3, "booting"}, {7, "now listening on 80"}}, NEVER, CHILD_EXITED, 0, false},
-	{"stun-server", {{2, "{\"event\":\"ready\"}"}}, NEVER, CHILD_EXITED, 0, false},
-	{"rendezvous", {{1, "not json"}, {2, "[1]"}}, 4, CHILD_EXITED, 2, false},
-	{"detect",
-	 {{2, "{\"event\":\"result\",\"type\":\"symmetric\"}"}},
-	 3,
-	 CHILD_EXITED,
-	 0,
-	 false},
-	{"punch",
-	 {{1, "{\"event\":\"ready\"}"},
-	  {20, "{\"event\":\"connected\"}"},
-	  {30, "{\"event\":\"result\",\"path\":\"direct\"}"}},
-	 31,
-	 CHILD_EXITED,
-	 0,
-	 false},
+	{.name = "quick", .lines = {{1, "hello"}}, .ends_ms = 5},
+	{.name = "slow", .ends_ms = 400},
+	{.name = "fails", .ends_ms = 5, .status = 3},
+	{.name = "crashes", .ends_ms = 5, .crashes = true, .status = SIGSEGV},
+	{.name = "endless"},
+	{.name = "heavy", .spawn_ms = 10},
+	{.name = "stubborn", .ignores_term = true},
+	{.name = "undead", .ignores_term = true, .dies_after_ms = 100},
+	{.name = "immortal", .ignores_term = true, .dies_after_ms = 1000000},
+	{.name = "tells", .lines = {{3, "booting"}, {7, "now listening on 80"}}},
+	{.name = "stun-server", .lines = {{2, "{\"event\":\"ready\"}"}}},
+	{.name = "rendezvous", .lines = {{1, "not json"}, {2, "[1]"}}, .ends_ms = 4, .status = 2},
+	{.name = "detect",
+	 .lines = {{2, "{\"event\":\"result\",\"type\":\"symmetric\"}"}},
+	 .ends_ms = 3},
+	{.name = "punch",
+	 .lines = {{1, "{\"event\":\"ready\"}"},
+		   {20, "{\"event\":\"connected\"}"},
+		   {30, "{\"event\":\"result\",\"path\":\"direct\"}"}},
+	 .ends_ms = 31},
 };
 
 enum { CHILDREN_MAX = 16 };
@@ -129,6 +129,7 @@ int lab_spawn(struct lab *lab, size_t node, char *const argv[], void *tag, struc
 	if (i == sizeof(manners) / sizeof(manners[0]))
 		return diag_error(d, ENOENT, "\"%s\": there is no such program", name);
 	inhabitant_count++;
+	the_clock += manners[i].spawn_ms * MS;
 	*new = (struct inhabitant){.child = {.node = node, .started = the_clock, .tag = tag},
 				   .manner = &manners[i],
 				   .asked = NEVER,
@@ -155,13 +156,13 @@ int lab_kill(struct lab *lab, struct child *child, int signal)
 static uint64_t next_of(const struct inhabitant *it, bool *ret_end)
 {
 	const struct manner *manner = it->manner;
-	uint64_t end = manner->ends_ms == NEVER ? NEVER : it->child.started + manner->ends_ms * MS;
-	uint64_t line = NEVER;
+	uint64_t end = !manner->ends_ms ? NEVER : it->child.started + manner->ends_ms * MS;
+	uint64_t line = NEVER, dying = (manner->dies_after_ms ? manner->dies_after_ms : 1) * MS;
 
 	if (it->asked != NEVER && !manner->ignores_term && it->asked + MS < end)
 		end = it->asked + MS;
-	if (it->killed != NEVER && it->killed + MS < end)
-		end = it->killed + MS;
+	if (it->killed != NEVER && it->killed + dying < end)
+		end = it->killed + dying;
 	if (it->said < 4 && manner->lines[it->said].text)
 		line = it->child.started + manner->lines[it->said].at_ms * MS;
 	*ret_end = end <= line;
@@ -170,8 +171,8 @@ static uint64_t next_of(const struct inhabitant *it, bool *ret_end)
 
 static void happen(struct inhabitant *it, bool end, struct lab_event *ret)
 {
-	bool by_us = it->manner->ends_ms == NEVER ||
-		     the_clock < it->child.started + it->manner->ends_ms * MS;
+	bool by_us =
+		!it->manner->ends_ms || the_clock < it->child.started + it->manner->ends_ms * MS;
 
 	*ret = (struct lab_event){.child = &it->child, .when = the_clock};
 	if (!end) {
@@ -183,7 +184,7 @@ static void happen(struct inhabitant *it, bool end, struct lab_event *ret)
 	ret->kind = LAB_ENDED;
 	it->gone = true;
 	it->child.ended = the_clock;
-	it->child.end = by_us ? CHILD_KILLED : it->manner->end;
+	it->child.end = by_us || it->manner->crashes ? CHILD_KILLED : CHILD_EXITED;
 	it->child.status = !by_us ? it->manner->status : it->killed != NEVER ? SIGKILL : SIGTERM;
 }
 
@@ -236,7 +237,7 @@ static void played_clear(struct played *played)
 #define AUTO_PLAYED CLEANUP(played_clear)
 
 /* Play these steps with two hosts and a router; the clock must have been set by begin(). */
-static struct played play_steps(const char *steps)
+static struct played play_steps_to(const char *steps, int status)
 {
 	AUTO_DIAG struct diag d = {0};
 	AUTO_FREE char *yaml = NULL;
@@ -258,8 +259,14 @@ static struct played play_steps(const char *steps)
 		diag_print(&d, stderr, false);
 		cr_assert_fail("the steps must load");
 	}
-	cr_assert_eq(play(NULL, played.topo, NULL, &played.timeline, &d), 0);
+	cr_assert_eq(play(NULL, played.topo, NULL, &played.timeline, &d), status);
+	cr_assert_eq(d.errors, status != 0, "a failure has its words");
 	return played;
+}
+
+static struct played play_steps(const char *steps)
+{
+	return play_steps_to(steps, 0);
 }
 
 static const struct run *run_of(const struct played *played, size_t step, size_t index)
@@ -446,6 +453,23 @@ Test(play, who_ended_before_it_was_stopped_was_not_stopped)
 	cr_expect_eq(run_of(&played, 0, 0)->ended, 5 * MS);
 }
 
+Test(play, what_happened_while_something_else_was_done_is_taken_in_before_stopping)
+{
+	/* quick ends while heavy is being executed, which takes no event in. */
+	AUTO_PLAYED struct played stopped =
+		play_steps("  - start: {node: server, command: [quick]}\n"
+			   "  - start: {node: server, command: [heavy]}\n"
+			   "  - stop: server/quick\n");
+	AUTO_PLAYED struct played ended = {0};
+
+	cr_expect_eq(run_of(&stopped, 0, 0)->end, RUN_EXITED);
+	begin();
+	ended = play_steps("  - start: {node: server, command: [quick]}\n"
+			   "  - start: {node: server, command: [heavy]}\n");
+	cr_expect_eq(run_of(&ended, 0, 0)->end, RUN_EXITED);
+	cr_expect_eq(run_of(&ended, 1, 0)->end, RUN_STOPPED);
+}
+
 Test(play, wait_has_a_deadline_of_its_own)
 {
 	AUTO_PLAYED struct played played =
@@ -484,6 +508,39 @@ Test(play, a_second_interrupt_waits_for_nobody)
 	cr_expect_eq(run_of(&played, 0, 0)->end, RUN_RUNNING);
 	cr_expect_leq(run_of(&played, 0, 0)->ended, 61 * MS);
 	cr_expect_eq(left_alive(), 0);
+	played_clear(&played);
+}
+
+Test(play, a_third_interrupt_finds_everybody_killed_already_and_waits)
+{
+	struct played played;
+
+	interrupt_at(50);
+	interrupt_at(60);
+	interrupt_at(70);
+	played = play_steps("  - run: {node: pc, command: [undead]}\n");
+	cr_expect_eq(run_of(&played, 0, 0)->ended, 160 * MS);
+	cr_expect_eq(left_alive(), 0);
+	played_clear(&played);
+}
+
+Test(play, who_missed_its_deadline_did_so_whatever_the_user_does_then)
+{
+	struct played played;
+
+	interrupt_at(200);
+	played = play_steps("  - run: {node: pc, command: [stubborn], deadline: 0.1}\n");
+	cr_expect_eq(run_of(&played, 0, 0)->end, RUN_DEADLINE);
+	cr_expect(played.timeline->interrupted);
+	played_clear(&played);
+}
+
+Test(play, a_process_that_survives_sigkill_is_the_labs_failure)
+{
+	struct played played = play_steps_to(
+		"  - run: {node: pc, command: [immortal], deadline: 0.1}\n", -ETIMEDOUT);
+
+	cr_expect_null(played.timeline);
 	played_clear(&played);
 }
 

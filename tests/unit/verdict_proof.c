@@ -245,6 +245,22 @@ Test(proof, a_flow_the_peer_opened_counts_as_well)
 	story_end(&story);
 }
 
+Test(proof, of_two_flows_between_the_same_ends_the_busier_counts)
+{
+	struct story story = good_story();
+	struct router_view *view = story_router(&story, "router1");
+	const struct verdict *verdict;
+
+	/* An older one with a single packet stands first in the table. */
+	story_flow(&story, "router1", "192.168.1.1:7777", "1.2.3.4:7777", "5.6.7.8:8888", 12, 13);
+	view->flows[1].packets = 1;
+	view->flows[1].reply_packets = 0;
+	story_judge(&story);
+	verdict = story_verdict(&story, 1, 0, "path");
+	cr_expect_eq(verdict->outcome, HELD);
+	story_end(&story);
+}
+
 Test(proof, three_in_one_session_leave_it_undecided)
 {
 	struct story story = story_begin(
