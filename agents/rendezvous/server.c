@@ -63,8 +63,11 @@ struct rendezvous {
 
 int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **ret)
 {
-	struct rendezvous *rendezvous = calloc(1, sizeof(*rendezvous));
+	struct rendezvous *rendezvous;
 
+	if (config->sessions == 0 || config->sessions >= NOBODY)
+		return -EINVAL;
+	rendezvous = calloc(1, sizeof(*rendezvous));
 	if (!rendezvous)
 		return -ENOMEM;
 	rendezvous->config = *config;

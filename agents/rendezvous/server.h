@@ -26,7 +26,7 @@ struct rendezvous_datagram {
 
 enum { RENDEZVOUS_OUT_MAX = 2 }; /* the answer, and a push to the other peer */
 
-/* Returns 0 or -ENOMEM. */
+/* Returns 0, -ENOMEM, or -EINVAL for no sessions or more than 32 bits can number. */
 int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **ret);
 void rendezvous_free(struct rendezvous *rendezvous);
 DEFINE_CLEANUP(struct rendezvous *, rendezvous_free)
