@@ -79,36 +79,6 @@ give_reason(struct detect *detect, const char *format, ...)
 	say(detect, "%s", detect->reason);
 }
 
-static const char *probe_name(enum detect_probe probe)
-{
-	static const char *const names[PROBE_COUNT] = {
-		[PROBE_PRIMARY] = "test I (the server)",
-		[PROBE_ADDRESS] = "mapping test II (other address, same port)",
-		[PROBE_BOTH] = "mapping test III (other address, other port)",
-		[PROBE_PORT] = "voice check (same address, other port)",
-		[PROBE_CHANGE_BOTH] = "filtering test II (answer from other address and port)",
-		[PROBE_CONTROL_BOTH] = "control of filtering test II",
-		[PROBE_CHANGE_PORT] = "filtering test III (answer from other port)",
-		[PROBE_CONTROL_PORT] = "control of filtering test III",
-	};
-
-	return names[probe];
-}
-
-static enum detect_socket socket_of(enum detect_probe probe)
-{
-	switch (probe) {
-	case PROBE_CHANGE_BOTH:
-	case PROBE_CONTROL_BOTH:
-		return SOCKET_CHANGE_BOTH;
-	case PROBE_CHANGE_PORT:
-	case PROBE_CONTROL_PORT:
-		return SOCKET_CHANGE_PORT;
-	default:
-		return SOCKET_MAPPING;
-	}
-}
-
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
 	return value < low ? low : value > high ? high : value;
@@ -149,14 +119,6 @@ static void measure(struct detect *detect, enum detect_probe which, uint64_t sam
 	detect->clean_rtt = detect->clean_rtt || clean;
 }
 
-static void new_id(struct detect *detect, struct probe *probe)
-{
-	uint8_t random[STUN_ID_SIZE - 4];
-
-	random_fill(&detect->config.random, random, sizeof(random));
-	stun_make_id(random, probe->id);
-}
-
 static void ask(struct detect *detect, enum detect_probe which, const struct endpoint *to,
 		uint64_t first, uint64_t now)
 {
@@ -166,21 +128,18 @@ static void ask(struct detect *detect, enum detect_probe which, const struct end
 					    .limit = detect->config.timeout ? detect->config.timeout
 									    : 1};
 
-	*probe = (struct probe){.running = true, .to = *to};
-	new_id(detect, probe);
+	probe_make(probe, to, &detect->config.random);
+	probe->running = true;
 	transaction_start(&probe->transaction, &timing, now);
 }
 
 static void ask_in_rounds(struct detect *detect, enum detect_probe which, struct silence *silence,
 			  uint64_t now)
 {
-	struct probe *request = &detect->probes[which];
-	struct probe *control = &detect->probes[which + 1];
+	const struct random_source *random = &detect->config.random;
 
-	*request = (struct probe){.to = detect->config.server};
-	*control = (struct probe){.to = detect->config.server};
-	new_id(detect, request);
-	new_id(detect, control);
+	probe_make(&detect->probes[which], &detect->config.server, random);
+	probe_make(&detect->probes[which + 1], &detect->config.server, random);
 	silence_start(silence, now);
 }
 
@@ -234,31 +193,6 @@ static bool start_mapping(struct detect *detect, uint64_t now)
 	return true;
 }
 
-static void build(const struct detect *detect, enum detect_probe which, struct detect_packet *ret)
-{
-	const struct probe *probe = &detect->probes[which];
-	struct stun_builder builder;
-
-	ret->by = socket_of(which);
-	ret->to = probe->to;
-	stun_begin(&builder, ret->bytes, sizeof(ret->bytes), STUN_REQUEST, STUN_BINDING, probe->id);
-	if (which == PROBE_CHANGE_BOTH)
-		stun_put_u32(&builder, STUN_CHANGE_REQUEST, STUN_CHANGE_IP | STUN_CHANGE_PORT);
-	else if (which == PROBE_CHANGE_PORT)
-		stun_put_u32(&builder, STUN_CHANGE_REQUEST, STUN_CHANGE_PORT);
-	ret->length = stun_end(&builder);
-}
-
-static void emit(struct detect *detect, enum detect_probe which, uint64_t now,
-		 struct detect_packet *ret)
-{
-	struct probe *probe = &detect->probes[which];
-
-	if (probe->sent++ == 0)
-		probe->first_sent = now;
-	build(detect, which, ret);
-}
-
 static void gave_up(struct detect *detect, enum detect_probe which)
 {
 	char text[ENDPOINT_TEXT_MAX];
@@ -289,7 +223,7 @@ static bool step_probe(struct detect *detect, enum detect_probe which, uint64_t 
 	case TRANSACTION_WAIT:
 		return false;
 	case TRANSACTION_SEND:
-		emit(detect, which, now, ret);
+		probe_emit(&detect->probes[which], which, now, ret);
 		return true;
 	case TRANSACTION_FAIL:
 		gave_up(detect, which);
@@ -313,7 +247,7 @@ static bool step_silence(struct detect *detect, struct silence *silence, enum de
 		return false;
 	}
 	if (silence_step(silence, &path, 2 * detect->config.timeout, now) == SILENCE_SEND) {
-		emit(detect, which, now, ret);
+		probe_emit(&detect->probes[which], which, now, ret);
 		detect->queued = which + 1;
 		return true;
 	}
@@ -360,7 +294,7 @@ bool detect_send(struct detect *detect, uint64_t now, struct detect_packet *ret)
 	if (detect->done)
 		return false;
 	if (detect->queued != PROBE_COUNT) {
-		emit(detect, detect->queued, now, ret);
+		probe_emit(&detect->probes[detect->queued], detect->queued, now, ret);
 		detect->queued = PROBE_COUNT;
 		return true;
 	}
@@ -405,7 +339,7 @@ static enum detect_probe find_probe(const struct detect *detect, enum detect_soc
 	size_t i;
 
 	for (i = 0; i < PROBE_COUNT; i++) {
-		if (detect->probes[i].sent > 0 && socket_of((enum detect_probe)i) == socket &&
+		if (detect->probes[i].sent > 0 && probe_socket((enum detect_probe)i) == socket &&
 		    memcmp(detect->probes[i].id, stun_id(message), STUN_ID_SIZE) == 0)
 			break;
 	}
@@ -493,7 +427,7 @@ static void success_answer(struct detect *detect, enum detect_probe which,
 
 	if (!stun_mapped_address(message, &mapped))
 		return;
-	if (mapped.port != detect->config.local[socket_of(which)].port)
+	if (mapped.port != detect->config.local[probe_socket(which)].port)
 		detect->ports_changed = true;
 	switch (which) {
 	case PROBE_CHANGE_BOTH:
@@ -508,7 +442,11 @@ static void success_answer(struct detect *detect, enum detect_probe which,
 	case PROBE_CONTROL_PORT:
 		control_answer(detect, probe, which, &detect->change_port, now);
 		break;
-	default:
+	case PROBE_PRIMARY:
+	case PROBE_ADDRESS:
+	case PROBE_BOTH:
+	case PROBE_PORT:
+	case PROBE_COUNT:
 		if (probe->running)
 			mapping_answer(detect, which, message, &mapped, now);
 		break;

@@ -8,13 +8,9 @@
 #define NATSIM_AGENTS_DETECT_DETECT_H
 
 #include "agents/detect/classify.h"
+#include "agents/detect/probe.h"
 #include "agents/detect/silence.h"
 #include "agents/net/random.h"
-#include "agents/stun/message.h"
-#include "agents/stun/transaction.h"
-
-/* Each test has a socket of its own, so that no test sees what another one opened. */
-enum detect_socket { SOCKET_MAPPING, SOCKET_CHANGE_BOTH, SOCKET_CHANGE_PORT, SOCKET_COUNT };
 
 struct detect_config {
 	struct endpoint server;
@@ -24,28 +20,6 @@ struct detect_config {
 	struct random_source random;
 	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
 	void *say_context;
-};
-
-enum detect_probe {
-	PROBE_PRIMARY,     /* mapping Test I: A1:P1 */
-	PROBE_ADDRESS,     /* mapping Test II: A2:P1 */
-	PROBE_BOTH,        /* mapping Test III: A2:P2 */
-	PROBE_PORT,        /* A1:P2: has it a voice at all? */
-	PROBE_CHANGE_BOTH, /* filtering Test II, and its control */
-	PROBE_CONTROL_BOTH,
-	PROBE_CHANGE_PORT, /* filtering Test III, and its control */
-	PROBE_CONTROL_PORT,
-	PROBE_COUNT
-};
-
-struct probe {
-	uint8_t id[STUN_ID_SIZE];
-	bool running; /* asked, and neither answered nor given up */
-	bool answered, failed;
-	struct endpoint to, mapped;
-	struct transaction transaction; /* not for PROBE_CHANGE_* and PROBE_CONTROL_* */
-	uint64_t first_sent;
-	unsigned int sent;
 };
 
 struct detect {
@@ -64,13 +38,6 @@ struct detect {
 	unsigned int refusals;    /* ICMP errors for Test I */
 	bool blocked, ports_changed;
 	char reason[160]; /* the first that made something undecidable */
-};
-
-struct detect_packet {
-	enum detect_socket by;
-	struct endpoint to;
-	size_t length;
-	uint8_t bytes[STUN_HEADER_SIZE + 8];
 };
 
 void detect_start(struct detect *detect, const struct detect_config *config, uint64_t now);
