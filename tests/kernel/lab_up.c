@@ -116,6 +116,7 @@ Test(up, what_is_behind_plain_routers_is_reachable_from_everywhere, .timeout = 2
 static int body_two_labs(void *data)
 {
 	AUTO_BUILT struct built first, second = {0};
+	size_t files = entries_of("/sys");
 	struct child *child;
 
 	(void)data;
@@ -129,6 +130,8 @@ static int body_two_labs(void *data)
 	EXPECT(spawn_shell(&first, "pc1", "ping -c1 -W2 server", &child) == 0, "no ping");
 	EXPECT(wait_end(first.lab, child, 5000) == 0, "ping did not end");
 	EXPECT(child->status == 0, "the first lab died with the second: %s", child->out.text);
+	lab_free(STEAL(first.lab));
+	EXPECT(entries_of("/sys") == files, "files of the labs are left");
 	return 0;
 }
 

@@ -174,11 +174,22 @@ static inline void in_lab(int (*work)(void *data), void *data)
 	cr_assert_eq(r, 0, "the body of the test ended with %d, see above", r);
 }
 
+/* From root to an ordinary user; nothing for who is one already. */
+static inline int become_nobody(void)
+{
+	const uid_t nobody = 65534;
+
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(nobody, nobody, nobody) < 0 ||
+			       setresuid(nobody, nobody, nobody) < 0))
+		return -errno;
+	/* After a change of identity one may not write one's own /proc files (prctl(2)). */
+	return prctl(PR_SET_DUMPABLE, 1) < 0 ? -errno : 0;
+}
+
 /* The same as an ordinary user, who needs a user namespace for it. */
 static inline void in_lab_as_nobody(int (*work)(void *data), void *data)
 {
 	struct body body = {work, data};
-	const uid_t nobody = 65534;
 	int status, r;
 	pid_t pid;
 
@@ -188,12 +199,8 @@ static inline void in_lab_as_nobody(int (*work)(void *data), void *data)
 	if (pid == 0) {
 		AUTO_DIAG struct diag d = {0};
 
-		if (geteuid() == 0 &&
-		    (setgroups(0, NULL) < 0 || setresgid(nobody, nobody, nobody) < 0 ||
-		     setresuid(nobody, nobody, nobody) < 0))
+		if (become_nobody() < 0)
 			_exit(100);
-		/* After a change of identity one may not write one's own /proc files (prctl(2)). */
-		prctl(PR_SET_DUMPABLE, 1);
 		r = lab_supervise(checked_body, &body, &d);
 		diag_print(&d, stderr, false);
 		_exit(r == -EPERM ? 101 : r < 0 ? 102 : r);
