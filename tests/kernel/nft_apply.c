@@ -29,15 +29,15 @@ static struct ruleset *build(const char *name)
 	return ruleset;
 }
 
-static struct netns *open_netns(struct mnl_socket **ret_socket)
+static struct mnl_socket *open_netns(struct netns **ret)
 {
+	struct mnl_socket *socket = NULL;
 	AUTO_DIAG struct diag d = {0};
-	struct netns *netns = NULL;
 
 	SKIP_UNLESS(geteuid() == 0, "needs root, or: unshare -Urn THIS_TEST");
-	cr_assert(netns_new(&netns, &d) == 0);
-	cr_assert(netns_netfilter(netns, ret_socket, &d) == 0);
-	return netns;
+	cr_assert(netns_new(ret, &d) == 0);
+	cr_assert(netns_netfilter(*ret, &socket, &d) == 0);
+	return socket;
 }
 
 static bool tells(const struct diag *d, const char *words)
@@ -49,8 +49,8 @@ Test(apply, twice_is_refused_by_name_and_changes_nothing)
 {
 	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = build("full-cone");
 	AUTO_DIAG struct diag d = {0};
-	struct mnl_socket *socket;
-	CLEANUP(netns_free_cleanup) struct netns *netns = open_netns(&socket);
+	CLEANUP(netns_free_cleanup) struct netns *netns = NULL;
+	struct mnl_socket *socket = open_netns(&netns);
 
 	cr_assert(ruleset_apply(ruleset, socket, &d) == 0);
 	cr_assert(ruleset_apply(ruleset, socket, &d) == -EEXIST);
@@ -66,8 +66,8 @@ Test(apply, a_refused_rule_is_named_and_nothing_of_the_rest_is_installed)
 	struct chain *input = &bad->chains[bad->chain_count - 1];
 	struct builder b = expr_rule(bad, input, "an impossible one");
 	AUTO_DIAG struct diag d = {0};
-	struct mnl_socket *socket;
-	CLEANUP(netns_free_cleanup) struct netns *netns = open_netns(&socket);
+	CLEANUP(netns_free_cleanup) struct netns *netns = NULL;
+	struct mnl_socket *socket = open_netns(&netns);
 
 	expr_masquerade(&b);
 	cr_assert(bad->error == 0);
@@ -84,8 +84,8 @@ Test(apply, a_refused_chain_and_a_refused_set_are_named)
 	CLEANUP(ruleset_free_cleanup) struct ruleset *chain = build("firewall");
 	CLEANUP(ruleset_free_cleanup) struct ruleset *set = build("full-cone");
 	AUTO_DIAG struct diag d = {0};
-	struct mnl_socket *socket;
-	CLEANUP(netns_free_cleanup) struct netns *netns = open_netns(&socket);
+	CLEANUP(netns_free_cleanup) struct netns *netns = NULL;
+	struct mnl_socket *socket = open_netns(&netns);
 
 	cr_assert(ir_add_chain(chain, &nowhere, "", "nowhere"));
 	cr_assert(ruleset_apply(chain, socket, &d) < 0);
@@ -128,8 +128,8 @@ Test(apply, a_dead_socket_is_an_error)
 {
 	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = build("full-cone");
 	AUTO_DIAG struct diag d = {0};
-	struct mnl_socket *socket;
-	CLEANUP(netns_free_cleanup) struct netns *netns = open_netns(&socket);
+	CLEANUP(netns_free_cleanup) struct netns *netns = NULL;
+	struct mnl_socket *socket = open_netns(&netns);
 	int nothing[2];
 
 	cr_assert(pipe(nothing) == 0);
