@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "observe/memstream.h"
+
 void command_free(char **argv)
 {
 	char **word;
@@ -104,8 +106,8 @@ int command_line(const struct program *program, char **ret)
 			fputc(' ', out);
 		word_print(argv[i], out);
 	}
-	if (fclose(out) != 0)
-		return -ENOMEM;
-	*ret = STEAL(text);
-	return 0;
+	r = memstream_close(out);
+	if (!r)
+		*ret = STEAL(text);
+	return r;
 }

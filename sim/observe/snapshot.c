@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nft-rules/ruleset.h"
+#include "observe/memstream.h"
 
 /* Printed from the declaration: the same objects that were installed. */
 static int rules_text(const struct topo *topo, const struct node *node, char **ret, struct diag *d)
@@ -29,12 +30,11 @@ static int rules_text(const struct topo *topo, const struct node *node, char **r
 	if (!out)
 		return -ENOMEM;
 	r = ruleset_print(ruleset, out);
-	if (fclose(out) != 0)
-		return -ENOMEM;
-	if (r)
-		return r;
-	*ret = STEAL(text);
-	return 0;
+	if (memstream_close(out) != 0)
+		r = -ENOMEM;
+	if (!r)
+		*ret = STEAL(text);
+	return r;
 }
 
 /* Keep the newest words of @d as the view's problem. */

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "observe/memstream.h"
 #include "topo/suggest.h"
 #include "verdict/escape.h"
 #include "verdict/verdict.h"
@@ -133,7 +134,7 @@ static char *quote_last_line(const char *text, size_t length)
 	escape_quote(line, line_length < SHOWN ? line_length : SHOWN, out);
 	if (line_length > SHOWN)
 		fputs("...", out);
-	if (fclose(out) == 0)
+	if (memstream_close(out) == 0)
 		return quote;
 	free(quote);
 	return NULL;

@@ -45,7 +45,7 @@ void report_text_sum(const struct report_run *runs, size_t count, const struct r
 		     FILE *out);
 
 /* One run as a JSON object, NULL without memory. The schema is in README.md beside this file. */
-json_t *report_json(const struct report_run *run);
+json_t *report_json(const struct report_run *report);
 
 /* The whole document: versions, runs (borrowed), sums. NULL without memory. */
 json_t *report_json_document(const struct report_versions *versions, json_t *runs);

@@ -27,8 +27,9 @@ static json_t *owned_text(char *text)
 
 static json_t *milliseconds(uint64_t ns)
 {
-	/* Whole microseconds: more digits would only pretend. */
-	return ns ? json_real((double)(ns / 1000) / 1000.0) : json_null();
+	uint64_t microseconds = ns / 1000; /* more digits would only pretend */
+
+	return ns ? json_real((double)microseconds / 1000.0) : json_null();
 }
 
 static json_t *endpoint_json(const struct endpoint *endpoint)

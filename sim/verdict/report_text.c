@@ -161,9 +161,9 @@ static void print_life(const struct page *page, const struct run *run, enum step
 static int print_run(const struct page *page, const struct run *run, enum step_kind kind)
 {
 	AUTO_FREE char *end = words_end(run, page->timeline->interrupted);
-	AUTO_FREE char *found = words_result(page->topo, run);
+	AUTO_FREE char *found = NULL;
 
-	if (!end)
+	if (!end || words_result(page->topo, run, &found) != 0)
 		return -ENOMEM;
 	fputs("     ", page->out);
 	page_command(page, run);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "verdict/words.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "observe/memstream.h"
 #include "verdict/escape.h"
 
 __attribute__((format(printf, 1, 2))) static char *words(const char *format, ...)
@@ -84,11 +86,10 @@ char *words_value(const json_t *value)
 	if (!out)
 		return NULL;
 	escape_quote(json_string_value(value), json_string_length(value), out);
-	if (fclose(out) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	if (memstream_close(out) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 static char *quoted(const char *before, const char *text)
@@ -189,6 +190,7 @@ static char *plain_words(const json_t *object)
 {
 	AUTO_FREE char *line = NULL;
 	const char *key, *comma = "";
+	bool lost = false;
 	json_t *value;
 	size_t size;
 	FILE *out = open_memstream(&line, &size);
@@ -202,10 +204,11 @@ static char *plain_words(const json_t *object)
 		if (strcmp(key, "event") == 0)
 			continue;
 		shown = words_value(value);
-		fprintf(out, "%s%s %s", comma, key, shown ? shown : "?");
+		lost = lost || !shown;
+		fprintf(out, "%s%s %s", comma, key, shown ? shown : "");
 		comma = ", ";
 	}
-	return fclose(out) == 0 ? STEAL(line) : NULL;
+	return memstream_close(out) == 0 && !lost ? STEAL(line) : NULL;
 }
 
 static const struct {
@@ -216,17 +219,21 @@ static const struct {
 	{"punch", punch_words},
 };
 
-char *words_result(const struct topo *topo, const struct run *run)
+int words_result(const struct topo *topo, const struct run *run, char **ret)
 {
 	const struct agent *agent = topo->steps[run->step].programs[run->index].agent;
+	char *(*speak)(const json_t *object) = plain_words;
+	const json_t *object = run->result;
 	size_t i;
 
-	if (!agent)
-		return NULL;
+	if (!object && run->event_count)
+		object = run->events[0].json;
+	*ret = NULL;
+	if (!agent || !object)
+		return 0;
 	for (i = 0; run->result && i < sizeof(speakers) / sizeof(speakers[0]); i++)
 		if (strcmp(speakers[i].agent, agent->name) == 0)
-			return speakers[i].words(run->result);
-	if (run->result)
-		return plain_words(run->result);
-	return run->event_count ? plain_words(run->events[0].json) : NULL;
+			speak = speakers[i].words;
+	*ret = speak(object);
+	return *ret ? 0 : -ENOMEM;
 }
