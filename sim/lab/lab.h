@@ -32,8 +32,8 @@
  * and SIGHUP sent to the caller reach the supervisor as LAB_INTERRUPTED.
  *
  * Returns that status, or -errno with the reason in @d when the supervisor could
- * not be made (-EPERM: this machine forbids it; @d's help names the remedy) or
- * died without a status.
+ * not be made (-EPERM: this machine forbids it; @d's help names the remedy), died
+ * without a status (-ECHILD), or was killed because a second signal came (-EINTR).
  */
 int lab_supervise(int (*work)(void *data), void *data, struct diag *d);
 
@@ -55,7 +55,8 @@ struct lab_options {
  */
 int lab_up(const struct topo *topo, const struct plan *plan, const struct lab_options *options,
 	   struct lab **ret, struct diag *d);
-void lab_free(struct lab *lab); /* kills what still runs */
+/* Kills every process in the lab's namespaces, daemons included, before it returns. */
+void lab_free(struct lab *lab);
 DEFINE_CLEANUP(struct lab *, lab_free)
 
 /* The namespace of a node; owned by the lab. */
@@ -118,7 +119,12 @@ struct lab_event {
 	int signal;
 };
 
-/* Wait for the next event, at the latest until @deadline (lab_clock()). Returns 0 or -errno. */
+/*
+ * Wait for the next event, at the latest until @deadline (lab_clock()). Returns 0 or -errno.
+ *
+ * A supervisor may hold many labs, but should wait on one that runs programs before
+ * it starts programs in another: orphans and interruptions go to whichever asks.
+ */
 int lab_next(struct lab *lab, uint64_t deadline, struct lab_event *ret);
 
 /* The directory or file an agent's program is executed from: the build tree's or the installed one.

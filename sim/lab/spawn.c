@@ -25,6 +25,8 @@
 
 #define EXECUTE "execute"
 
+enum { FILES_USUAL = 1024 }; /* the kernel's own soft limit, INR_OPEN_CUR */
+
 /* What the child says instead of executing. The words are in both processes' image. */
 struct failure {
 	int error;
@@ -81,9 +83,15 @@ static int redirect(const struct spawning *s)
 static int set_habits(const struct spawning *s)
 {
 	const struct rlimit no_core = {0};
+	struct rlimit files;
 
 	umask(022);
 	setrlimit(RLIMIT_CORE, &no_core);
+	/* The supervisor raised it for itself; programs that use select() must not see that. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > FILES_USUAL) {
+		files.rlim_cur = FILES_USUAL;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	return setenv("NATSIM_NODE", s->lab->topo->nodes[s->node].name, 1) < 0 ? -errno : 0;
 }
 

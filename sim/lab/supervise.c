@@ -39,6 +39,7 @@
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -173,6 +174,17 @@ static int set_up_mounts(int channel)
 	return 0;
 }
 
+/* A namespace costs us two descriptors, and the usual soft limit is 1024 of them. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit); /* refused: a large lab then fails with EMFILE */
+}
+
 struct supervision {
 	int (*work)(void *data);
 	void *data;
@@ -205,6 +217,7 @@ static int supervisor(struct supervision *s)
 	}
 	if (set_up_mounts(channel) < 0)
 		return 1;
+	raise_descriptor_limit();
 	/* The parent reads this as "all is well". */
 	shutdown(channel, SHUT_WR);
 	r = s->work(s->data);

@@ -39,7 +39,7 @@ static int body_view(void *data)
 {
 	static const char script[] =
 		"hostname; echo $NATSIM_NODE; ls /sys/class/net; cat /etc/resolv.conf | wc -l; "
-		"getent hosts server; pwd; cat; umask; ulimit -c; "
+		"getent hosts server; pwd; cat; umask; ulimit -c; ulimit -Sn; "
 		"grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd | wc -l; "
 		"ps -o sid= -p $$ | tr -d ' ' | grep -qx $$ && echo leads its session; "
 		"echo oops >&2; exit 3";
@@ -55,7 +55,7 @@ static int body_view(void *data)
 	/* ls itself has the directory open: 0, 1, 2 and that */
 	snprintf(expected, sizeof(expected),
 		 "pc1\npc1\nhome1\nlo\n1\n9.9.9.9         server\n9.9.9.10        "
-		 "server\n%s\n0022\n0\n"
+		 "server\n%s\n0022\n0\n1024\n"
 		 "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n4\nleads its session\n",
 		 cwd);
 	free(cwd);

@@ -264,3 +264,30 @@ Test(up, the_kernels_own_words_and_the_right_step_are_told, .timeout = 30)
 {
 	in_lab(body_kernel_refuses, NULL);
 }
+
+/* As many nodes as a file may have. */
+static int body_largest(void *data)
+{
+	AUTO_FREE char *text = NULL;
+	AUTO_BUILT struct built built = {0};
+	struct child *child;
+	size_t size, i;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)data;
+	fprintf(out, "name: large\nnetworks: {internet: {type: internet}}\nnodes:\n");
+	for (i = 0; i < TOPO_NODES_MAX; i++)
+		fprintf(out, "  n%zu: {interfaces: {internet: 20.1.%zu.%zu}}\n", i, i / 256,
+			i % 256);
+	fclose(out);
+	EXPECT(built_up(text, NULL, &built) == 0, "no lab of %d nodes", TOPO_NODES_MAX);
+	EXPECT(spawn_shell(&built, "n0", "ping -c1 -W2 n511", &child) == 0, "no ping");
+	EXPECT(wait_end(built.lab, child, 5000) == 0 && child->status == 0, "no answer: %s",
+	       child->out.text);
+	return 0;
+}
+
+Test(up, a_lab_may_have_as_many_nodes_as_a_file, .timeout = 60)
+{
+	in_lab(body_largest, NULL);
+}
