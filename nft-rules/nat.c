@@ -8,16 +8,22 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define SECONDS 1000U
 
-/* RFC 4787 REQ-5 (recommended default), RFC 5382 REQ-5 (2 h 4 min), RFC 5508 REQ-2. */
-#define RFC_LIFETIMES                                                                            \
-	{                                                                                        \
-		[NAT_UDP] = 300 * SECONDS, [NAT_TCP] = 7440 * SECONDS, [NAT_ICMP] = 60 * SECONDS \
+/* RFC 4787 REQ-5 (recommended default) and REQ-6, RFC 5382 REQ-5, RFC 5508 REQ-2. */
+#define RFC_TIMERS                                                           \
+	{                                                                    \
+		.mapping = {[NAT_UDP] = 300 * SECONDS,                       \
+			    [NAT_TCP] = 7440 * SECONDS,                      \
+			    [NAT_ICMP] = 60 * SECONDS},                      \
+		.tcp_transitory = 240 * SECONDS, .refresh = REFRESH_OUTBOUND \
 	}
 
 /* What conntrack does by itself on 5.15 to 6.18: UDP stream, established connection, query. */
-#define LINUX_LIFETIMES                                                                            \
-	{                                                                                          \
-		[NAT_UDP] = 120 * SECONDS, [NAT_TCP] = 432000 * SECONDS, [NAT_ICMP] = 30 * SECONDS \
+#define LINUX_TIMERS                                                     \
+	{                                                                \
+		.mapping = {[NAT_UDP] = 120 * SECONDS,                   \
+			    [NAT_TCP] = 432000 * SECONDS,                \
+			    [NAT_ICMP] = 30 * SECONDS},                  \
+		.tcp_transitory = 120 * SECONDS, .refresh = REFRESH_BOTH \
 	}
 
 const struct nat_named nat_names[] = {
@@ -25,7 +31,7 @@ const struct nat_named nat_names[] = {
 		.nat = {.name = "full-cone",
 			.mapping = ENDPOINT_INDEPENDENT,
 			.filtering = ENDPOINT_INDEPENDENT,
-			.lifetime = RFC_LIFETIMES},
+			.timers = RFC_TIMERS},
 		.summary = "one external endpoint per socket, and anyone may send to it",
 		.source = "RFC 3489 section 5; RFC 4787 REQ-1 and REQ-8 (most transparent)",
 	},
@@ -33,7 +39,7 @@ const struct nat_named nat_names[] = {
 		.nat = {.name = "restricted-cone",
 			.mapping = ENDPOINT_INDEPENDENT,
 			.filtering = ADDRESS_DEPENDENT,
-			.lifetime = RFC_LIFETIMES},
+			.timers = RFC_TIMERS},
 		.summary = "one external endpoint per socket, open to addresses it has sent to",
 		.source = "RFC 3489 section 5; RFC 4787 REQ-1 and REQ-8 (more stringent)",
 	},
@@ -41,7 +47,7 @@ const struct nat_named nat_names[] = {
 		.nat = {.name = "port-restricted-cone",
 			.mapping = ENDPOINT_INDEPENDENT,
 			.filtering = ADDRESS_AND_PORT_DEPENDENT,
-			.lifetime = RFC_LIFETIMES},
+			.timers = RFC_TIMERS},
 		.summary = "one external endpoint per socket, open to endpoints it has sent to",
 		.source = "RFC 3489 section 5; RFC 4787 REQ-1",
 	},
@@ -49,8 +55,8 @@ const struct nat_named nat_names[] = {
 		.nat = {.name = "symmetric",
 			.mapping = ADDRESS_AND_PORT_DEPENDENT,
 			.filtering = ADDRESS_AND_PORT_DEPENDENT,
-			.ports = PORTS_RANDOM,
-			.lifetime = RFC_LIFETIMES},
+			.ports = {.allocation = PORTS_RANDOM},
+			.timers = RFC_TIMERS},
 		.summary = "an external endpoint with a random port for every destination",
 		.source = "RFC 3489 section 5",
 	},
@@ -59,7 +65,7 @@ const struct nat_named nat_names[] = {
 			.kind = NAT_MASQUERADE,
 			.mapping = ENDPOINT_INDEPENDENT,
 			.filtering = ADDRESS_AND_PORT_DEPENDENT,
-			.lifetime = LINUX_LIFETIMES},
+			.timers = LINUX_TIMERS},
 		.summary = "what Linux itself does: ports shared by hosts with different peers",
 		.source = "net/netfilter/nf_nat_core.c, get_unique_tuple()",
 	},
@@ -68,7 +74,7 @@ const struct nat_named nat_names[] = {
 			.kind = NAT_FIREWALL,
 			.mapping = ENDPOINT_INDEPENDENT,
 			.filtering = ADDRESS_AND_PORT_DEPENDENT,
-			.lifetime = RFC_LIFETIMES},
+			.timers = RFC_TIMERS},
 		.summary = "no translation; only answers to what went out come in",
 		.source = "RFC 3489 section 10.1 (symmetric UDP firewall)",
 	},
@@ -77,7 +83,7 @@ const struct nat_named nat_names[] = {
 			.mapping = ENDPOINT_INDEPENDENT,
 			.filtering = ADDRESS_AND_PORT_DEPENDENT,
 			.udp_blocked = true,
-			.lifetime = RFC_LIFETIMES},
+			.timers = RFC_TIMERS},
 		.summary = "port-restricted-cone through which no UDP passes",
 		.source = "RFC 3489 section 10.1 (UDP blocked)",
 	},
@@ -102,8 +108,7 @@ struct nat nat_default(void)
 		.kind = NAT_TRANSLATE,
 		.mapping = ENDPOINT_INDEPENDENT,
 		.filtering = ADDRESS_DEPENDENT,
-		.ports = PORTS_PRESERVING,
-		.lifetime = RFC_LIFETIMES,
+		.timers = RFC_TIMERS,
 	};
 }
 
@@ -114,12 +119,12 @@ static const char *const dependence_names[] = {
 };
 static_assert(COUNT(dependence_names) == ADDRESS_AND_PORT_DEPENDENT + 1, "a word is missing");
 
-static const char *const ports_names[] = {
+static const char *const allocation_names[] = {
 	[PORTS_PRESERVING] = "preserving",
 	[PORTS_RANDOM] = "random",
 	[PORTS_SEQUENTIAL] = "sequential",
 };
-static_assert(COUNT(ports_names) == PORTS_SEQUENTIAL + 1, "a word is missing");
+static_assert(COUNT(allocation_names) == PORTS_SEQUENTIAL + 1, "a word is missing");
 
 static const char *const protocol_names[] = {
 	[NAT_UDP] = "udp",
@@ -133,9 +138,9 @@ const char *nat_dependence_name(enum nat_dependence dependence)
 	return dependence_names[dependence];
 }
 
-const char *nat_ports_name(enum nat_ports ports)
+const char *nat_allocation_name(enum nat_allocation allocation)
 {
-	return ports_names[ports];
+	return allocation_names[allocation];
 }
 
 const char *nat_protocol_name(enum nat_protocol protocol)
@@ -166,13 +171,13 @@ bool nat_dependence_parse(const char *word, enum nat_dependence *ret)
 	return true;
 }
 
-bool nat_ports_parse(const char *word, enum nat_ports *ret)
+bool nat_allocation_parse(const char *word, enum nat_allocation *ret)
 {
 	size_t i;
 
-	if (!word_find(ports_names, COUNT(ports_names), word, &i))
+	if (!word_find(allocation_names, COUNT(allocation_names), word, &i))
 		return false;
-	*ret = (enum nat_ports)i;
+	*ret = (enum nat_allocation)i;
 	return true;
 }
 
@@ -209,7 +214,7 @@ static_assert(COUNT(timers) <= NAT_SYSCTLS_MAX, "callers give room for NAT_SYSCT
  * tracking. */
 static unsigned int timer_seconds(const struct nat *nat, const struct timer *timer)
 {
-	unsigned int lifetime = nat->lifetime[timer->protocol] / SECONDS;
+	unsigned int lifetime = nat->timers.mapping[timer->protocol] / SECONDS;
 	bool follows = timer->follows;
 
 	/* Masquerade keeps Linux's shorter time for a UDP flow that nobody has answered yet. */

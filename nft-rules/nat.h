@@ -10,6 +10,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
 
 enum nat_kind {
 	NAT_TRANSLATE,  /* mappings and filters of our own, as the axes below say */
@@ -25,14 +28,92 @@ enum nat_dependence {
 	ADDRESS_AND_PORT_DEPENDENT,
 };
 
+enum nat_protocol { NAT_UDP, NAT_TCP, NAT_ICMP, NAT_PROTOCOLS };
+
 /* How the external port of a new mapping is chosen (RFC 4787 section 4.2). */
-enum nat_ports {
+enum nat_allocation {
 	PORTS_PRESERVING, /* the internal one while it is free, else a random free one */
 	PORTS_RANDOM,
-	PORTS_SEQUENTIAL, /* counting upward from the start of the range */
+	PORTS_SEQUENTIAL, /* `step` beyond the one before, wrapping at the range's ends */
 };
 
-enum nat_protocol { NAT_UDP, NAT_TCP, NAT_ICMP, NAT_PROTOCOLS };
+/* What a host hears when no port is left for its new mapping. Existing ones always survive. */
+enum nat_exhaustion {
+	EXHAUSTION_DROP,
+	EXHAUSTION_ICMP, /* destination unreachable, host (RFC 6888 REQ-11 b) */
+};
+
+struct nat_ports {
+	enum nat_allocation allocation;
+	uint16_t first, last; /* the range; 0 and 0 for the default, 1024 to 65535 */
+	int step;             /* PORTS_SEQUENTIAL; not 0; 1 by default */
+	bool overloading;     /* one port for several inside endpoints whose peers differ */
+	bool parity;          /* even stays even (RFC 4787 REQ-4) */
+	bool contiguous; /* x and x + 1 get neighbours, for even x (RTP and RTCP); implies parity */
+	unsigned int block; /* ports a subscriber gets at a time (RFC 6888, RFC 7422); a power of
+			       two; 0 for no blocks */
+	enum nat_exhaustion exhaustion;
+};
+
+/* What happens to a packet from the inside to an external endpoint (RFC 4787 section 6). */
+enum nat_hairpinning {
+	HAIRPINNING_OFF, /* dropped */
+	HAIRPINNING_EXTERNAL_SOURCE,
+	HAIRPINNING_INTERNAL_SOURCE,
+};
+
+/* What the outside hears that sends what nothing admits. */
+enum nat_unsolicited {
+	UNSOLICITED_DROP,
+	UNSOLICITED_REJECT,  /* ICMP port unreachable; a reset for TCP */
+	UNSOLICITED_ACCEPT,  /* the router's own stack answers, and conntrack keeps the entry */
+	UNSOLICITED_DELAYED, /* a SYN that no own SYN crosses within 6 s: ICMP (RFC 5382 REQ-4) */
+};
+
+enum nat_refresh { REFRESH_OUTBOUND = 1, REFRESH_INBOUND = 2, REFRESH_BOTH = 3 };
+
+/* Lifetimes in milliseconds. */
+struct nat_timers {
+	unsigned int mapping[NAT_PROTOCOLS]; /* of an idle mapping; for TCP while a connection is
+						established */
+	unsigned int tcp_transitory;         /* partially open or closing (RFC 5382 REQ-5) */
+	unsigned int filter[NAT_PROTOCOLS];  /* of an idle permission; 0: as long as the mapping */
+	enum nat_refresh refresh; /* which direction keeps a mapping alive (RFC 4787 REQ-6) */
+};
+
+#define NAT_POOL_MAX 16
+
+enum nat_pooling {
+	POOLING_PAIRED,    /* one inside host, one external address (RFC 4787 REQ-2) */
+	POOLING_ARBITRARY, /* any address for any mapping */
+};
+
+/* An ICMP error from inside that belongs to no flow (RFC 5508 REQ-5). */
+enum nat_unmatched {
+	UNMATCHED_DROPPED,
+	UNMATCHED_TRANSLATED, /* its source becomes the external address, statelessly */
+	UNMATCHED_LEAKED,     /* it leaves as it is, with the private source */
+};
+
+struct nat_icmp {
+	bool errors_blocked; /* errors about flows do not pass (either way) */
+	bool errors_kill;    /* an error from outside ends the mapping (against RFC 4787 REQ-12) */
+	enum nat_unmatched unmatched;
+};
+
+struct nat_tcp {
+	bool rst_kills;  /* a reset from outside ends the mapping (against RFC 7857 section 2.2) */
+	bool strict_syn; /* an inbound SYN on an own half-open connection is dropped: no
+			    simultaneous open (against RFC 5382 REQ-2) */
+};
+
+#define NAT_FORWARDS_MAX 32
+
+struct nat_forward {                /* a static mapping, open to anyone */
+	enum nat_protocol protocol; /* NAT_UDP or NAT_TCP */
+	uint16_t port;              /* external */
+	struct endpoint to;         /* inside */
+};
 
 #define NAT_NAME_MAX 32 /* bytes, with the final NUL */
 
@@ -42,10 +123,17 @@ struct nat {
 	enum nat_kind kind;
 	enum nat_dependence mapping;
 	enum nat_dependence filtering;
-	enum nat_ports ports;
+	struct nat_ports ports;
+	enum nat_hairpinning hairpinning;
+	enum nat_unsolicited unsolicited;
+	struct nat_timers timers;
+	enum nat_pooling pooling; /* where the router has several external addresses */
+	struct nat_icmp icmp;
+	struct nat_tcp tcp;
 	bool udp_blocked; /* UDP crosses in neither direction */
-	unsigned int
-		lifetime[NAT_PROTOCOLS]; /* of an idle mapping and its permissions, milliseconds */
+	struct nat_forward forwards[NAT_FORWARDS_MAX];
+	size_t forward_count;
+	struct addr dmz; /* who gets what nothing else claims; AF_UNSPEC for nobody */
 };
 
 struct nat_named {
@@ -66,10 +154,10 @@ struct nat nat_default(void);
 
 /* The words of the topology language: "endpoint-independent", "preserving", "udp", ... */
 const char *nat_dependence_name(enum nat_dependence dependence);
-const char *nat_ports_name(enum nat_ports ports);
+const char *nat_allocation_name(enum nat_allocation allocation);
 const char *nat_protocol_name(enum nat_protocol protocol);
 bool nat_dependence_parse(const char *word, enum nat_dependence *ret);
-bool nat_ports_parse(const char *word, enum nat_ports *ret);
+bool nat_allocation_parse(const char *word, enum nat_allocation *ret);
 
 /* One setting of the router's namespace, as netns_sysctl() takes it. */
 struct nat_sysctl {

@@ -120,28 +120,84 @@ static void build_translate(struct ruleset *ruleset, const struct nat_router *ro
 		add_udp_block(ruleset, add_forward(ruleset), router);
 }
 
+static int check_externals(const struct nat_router *router, struct diag *d)
+{
+	size_t i;
+
+	if (router->nat->kind == NAT_FIREWALL)
+		return 0;
+	if (router->external_count == 0)
+		return diag_error(d, EINVAL, "a NAT needs an address on its outside");
+	for (i = 0; i < router->external_count; i++) {
+		if (router->externals[i].family == AF_INET6)
+			return diag_error(d, EAFNOSUPPORT,
+					  "NAT rules are for IPv4; the outside address is IPv6");
+		if (router->externals[i].family != AF_INET)
+			return diag_error(d, EINVAL, "a NAT needs an address on its outside");
+	}
+	return 0;
+}
+
+/* What can be declared but has no rules yet is refused: it must not be silently another NAT. */
+static int check_built(const struct nat_router *router, struct diag *d)
+{
+	const struct nat *nat = router->nat;
+	const struct nat_ports *ports = &nat->ports;
+	const struct {
+		bool declared;
+		const char *what;
+	} later[] = {
+		{ports->first || ports->last, "a range of ports"},
+		{ports->step != 0 && ports->step != 1, "a step between ports"},
+		{ports->overloading, "port overloading"},
+		{ports->parity || ports->contiguous, "port parity and contiguity"},
+		{ports->block != 0, "blocks of ports"},
+		{ports->exhaustion != EXHAUSTION_DROP, "ICMP when no port is left"},
+		{nat->hairpinning != HAIRPINNING_OFF, "hairpinning"},
+		{nat->unsolicited != UNSOLICITED_DROP, "an answer to strangers"},
+		{nat->timers.filter[NAT_UDP] || nat->timers.filter[NAT_TCP] ||
+			 nat->timers.filter[NAT_ICMP],
+		 "a lifetime of permissions"},
+		{nat->kind == NAT_TRANSLATE && nat->timers.refresh != REFRESH_OUTBOUND,
+		 "refresh by inbound packets"},
+		{router->external_count > 1 && nat->kind != NAT_FIREWALL,
+		 "a pool of external addresses"},
+		{nat->icmp.errors_blocked || nat->icmp.errors_kill ||
+			 nat->icmp.unmatched != UNMATCHED_DROPPED,
+		 "treatment of ICMP errors"},
+		{nat->tcp.rst_kills || nat->tcp.strict_syn, "treatment of TCP flags"},
+		{nat->forward_count != 0, "port forwards"},
+		{nat->dmz.family != AF_UNSPEC, "a DMZ host"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		if (later[i].declared)
+			return diag_error(d, EOPNOTSUPP, "%s is not supported yet", later[i].what);
+	return 0;
+}
+
 /* Contradictions are errors, never silently another NAT. */
 static int check(const struct nat_router *router, struct diag *d)
 {
 	const struct nat *nat = router->nat;
-	int protocol;
+	int protocol, r;
 
 	if (!router->outside || !router->outside[0] || strlen(router->outside) >= IFNAMSIZ ||
 	    strpbrk(router->outside, "\"\n"))
 		return diag_error(d, EINVAL, "a NAT needs the name of its outside interface");
-	if (nat->kind != NAT_FIREWALL && router->external.family == AF_INET6)
-		return diag_error(d, EAFNOSUPPORT,
-				  "NAT rules are for IPv4; the outside address is IPv6");
-	if (nat->kind != NAT_FIREWALL && router->external.family != AF_INET)
-		return diag_error(d, EINVAL, "a NAT needs an address on its outside");
+	r = check_externals(router, d);
+	if (r < 0)
+		return r;
 	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
-		if (nat->lifetime[protocol] < NAT_LIFETIME_MIN_MS)
+		if (nat->timers.mapping[protocol] < NAT_LIFETIME_MIN_MS)
 			return diag_error(d, EINVAL, "a mapping must live at least %u ms, not %u",
-					  NAT_LIFETIME_MIN_MS, nat->lifetime[protocol]);
-	if (nat->kind == NAT_TRANSLATE)
-		return 0;
+					  NAT_LIFETIME_MIN_MS, nat->timers.mapping[protocol]);
+	r = check_built(router, d);
+	if (r < 0 || nat->kind == NAT_TRANSLATE)
+		return r;
 	if (nat->mapping != ENDPOINT_INDEPENDENT || nat->filtering != ADDRESS_AND_PORT_DEPENDENT ||
-	    nat->ports != PORTS_PRESERVING)
+	    nat->ports.allocation != PORTS_PRESERVING)
 		return diag_error(d, EINVAL, "%s is what it is: it has no axes to change",
 				  nat->name);
 	return 0;

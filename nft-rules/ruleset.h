@@ -21,9 +21,10 @@ struct mnl_socket;
 /* One router as its NAT sees it. All pointers are borrowed until ruleset_build() returns. */
 struct nat_router {
 	const struct nat *nat;
-	const char *outside;  /* name of the interface towards the internet */
-	struct addr external; /* its address: what the world sees (IPv4; unset is an error unless
-				 NAT_FIREWALL) */
+	const char *outside;          /* name of the interface towards the internet */
+	const struct addr *externals; /* its addresses there, what the world sees: IPv4, at least
+					 one unless NAT_FIREWALL; several are a pool */
+	size_t external_count;
 };
 
 struct ruleset;

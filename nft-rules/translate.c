@@ -175,7 +175,7 @@ static void finish_attempt(const struct translation *t, struct builder *b)
 {
 	unsigned int own = REG_OWNER + key_fields(t);
 
-	expr_load_addr(b, REG_HOLD, &t->router->external);
+	expr_load_addr(b, REG_HOLD, &t->router->externals[0]);
 	expr_add(b, t->claim, REG_PORT, REG_HOLD, TRIAL_CLAIM_MS);
 
 	load_key(t, b, REG_OWNER);
@@ -184,7 +184,7 @@ static void finish_attempt(const struct translation *t, struct builder *b)
 	expr_map_named(b, REG_PORT, t->claim, REG_OWNER, "$owner");
 	expr_match_set(b, REG_OWNER, t->same, true);
 
-	expr_load_addr(b, REG_EXTERNAL, &t->router->external);
+	expr_load_addr(b, REG_EXTERNAL, &t->router->externals[0]);
 	expr_add(b, t->out, REG_KEY, REG_EXTERNAL, TRIAL_MS);
 	expr_add(b, t->in, REG_PORT, REG_KEY, TRIAL_MS);
 	expr_map(b, REG_KEY, t->out, REG_EXTERNAL);
@@ -205,7 +205,8 @@ static struct chain *add_attempts(const struct translation *t)
 		      "draw a port, claim it, look who owns it; ours: map to it");
 	load_key(t, &b, REG_KEY);
 	expr_draw_port(&b, REG_PORT,
-		       t->router->nat->ports == PORTS_SEQUENTIAL ? DRAW_NEXT : DRAW_RANDOM,
+		       t->router->nat->ports.allocation == PORTS_SEQUENTIAL ? DRAW_NEXT
+									    : DRAW_RANDOM,
 		       PORT_FIRST, PORT_COUNT);
 	finish_attempt(t, &b);
 	for (level = 1; level < LEVELS; level++) {
@@ -234,7 +235,7 @@ static void add_bind(struct translation *t)
 	expr_map(&b, REG_KEY, t->out, REG_EXTERNAL);
 	expr_snat(&b, REG_EXTERNAL);
 
-	if (t->router->nat->ports == PORTS_PRESERVING) {
+	if (t->router->nat->ports.allocation == PORTS_PRESERVING) {
 		b = expr_rule(t->ruleset, t->bind,
 			      "claim the own port, look who owns it; ours: map to it");
 		load_key(t, &b, REG_KEY);
@@ -283,7 +284,7 @@ static void translation_init(struct translation *t, struct ruleset *ruleset,
 			     enum nat_protocol protocol)
 {
 	const struct nat *nat = router->nat;
-	uint64_t lifetime = nat->lifetime[protocol];
+	uint64_t lifetime = nat->timers.mapping[protocol];
 	uint64_t late = lifetime / LATENESS_DIVISOR;
 	uint64_t conntrack = lifetime < 1000 ? 1000 : lifetime; /* nat_sysctls() sees to it */
 
@@ -347,12 +348,12 @@ static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 
 	b = expr_rule(ruleset, arrive,
 		      "no hairpinning: the inside does not reach it by its outside");
-	expr_match_addr(&b, FIELD_IP_DADDR, &router->external, true);
+	expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[0], true);
 	expr_match_iifname(&b, "lo", false);
 	expr_drop(&b);
 
 	b = expr_rule(ruleset, strangers, "nothing else is known outside");
-	expr_match_addr(&b, FIELD_IP_DADDR, &router->external, false);
+	expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[0], false);
 	expr_drop(&b);
 
 	b = protocol_rule(&t[NAT_UDP], strangers, NULL);
@@ -429,7 +430,7 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 	expr_accept(&b);
 
 	b = expr_rule(ruleset, chain, "nothing private leaves");
-	expr_match_addr(&b, FIELD_IP_SADDR, &router->external, false);
+	expr_match_addr(&b, FIELD_IP_SADDR, &router->externals[0], false);
 	expr_drop(&b);
 
 	b = protocol_rule(&t[NAT_UDP], chain, NULL);

@@ -25,6 +25,8 @@ static json_t *step_fields(const struct plan *plan, const struct plan_step *step
 {
 	char to[PREFIX_TEXT_MAX], addr[ADDR_TEXT_MAX];
 	const char *via = NULL;
+	json_t *list;
+	size_t i;
 
 	switch (step->kind) {
 	case PLAN_NAMESPACE:
@@ -51,9 +53,12 @@ static json_t *step_fields(const struct plan *plan, const struct plan_step *step
 				 "via", via, "device",
 				 step->route.device[0] ? step->route.device : NULL);
 	case PLAN_RULES:
-		return json_pack("{s:s, s:s, s:s}", "nat", step->rules.nat->name, "outside",
-				 step->rules.outside, "external",
-				 addr_format(&step->rules.external, addr));
+		list = json_array();
+		for (i = 0; i < step->rules.external_count; i++)
+			json_array_append_new(
+				list, json_string(addr_format(&step->rules.externals[i], addr)));
+		return json_pack("{s:s, s:s, s:o}", "nat", step->rules.nat->name, "outside",
+				 step->rules.outside, "externals", list);
 	case PLAN_KINDS:
 		break;
 	}

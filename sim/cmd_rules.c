@@ -38,13 +38,15 @@ static int print_rules(const char *name, const struct nat_router *router, struct
 static int rules_of_name(const char *name, struct diag *d)
 {
 	const struct nat_named *named = nat_find(name);
-	struct nat_router router = {.outside = EXAMPLE_OUTSIDE};
+	struct nat_router router = {.outside = EXAMPLE_OUTSIDE, .external_count = 1};
 	struct suggestion near = suggest_for(name);
+	struct addr external;
 	size_t i;
 
 	if (named) {
 		router.nat = &named->nat;
-		addr_parse(EXAMPLE_EXTERNAL, &router.external);
+		addr_parse(EXAMPLE_EXTERNAL, &external);
+		router.externals = &external;
 		return print_rules(name, &router, d);
 	}
 	diag_error(d, EINVAL, "no NAT is called \"%s\"", name);
@@ -96,7 +98,8 @@ static int rules_of_router(const char *file, const char *name, struct diag *d)
 			continue;
 		router = (struct nat_router){.nat = step->rules.nat,
 					     .outside = step->rules.outside,
-					     .external = step->rules.external};
+					     .externals = step->rules.externals,
+					     .external_count = step->rules.external_count};
 		return print_rules(name, &router, d);
 	}
 	return no_rules(topo, file, name, d);

@@ -159,7 +159,8 @@ static int do_rules(struct execution *e, const struct plan_step *step, size_t nu
 	struct nat_router router = {
 		.nat = step->rules.nat,
 		.outside = step->rules.outside,
-		.external = step->rules.external,
+		.externals = step->rules.externals,
+		.external_count = step->rules.external_count,
 	};
 	struct mnl_socket *socket;
 	int r;

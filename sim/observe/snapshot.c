@@ -18,7 +18,8 @@ static int rules_text(const struct topo *topo, const struct node *node, char **r
 	struct nat_router router = {
 		.nat = &node->nat,
 		.outside = topo->networks[outside->network].name,
-		.external = outside->addresses[0],
+		.externals = outside->addresses,
+		.external_count = outside->address_count,
 	};
 	size_t size;
 	FILE *out;

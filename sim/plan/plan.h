@@ -79,7 +79,8 @@ struct plan_step {
 		struct {
 			const struct nat *nat; /* owned by the model */
 			char outside[PLAN_IFNAME_MAX];
-			struct addr external;
+			const struct addr *externals; /* owned by the model, as many as: */
+			size_t external_count;
 		} rules;
 	};
 };

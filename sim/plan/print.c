@@ -38,9 +38,16 @@ static int format_link(const struct plan *plan, const struct plan_step *step, ch
 static int format_rules(const char *space, const struct plan_step *step, char *text, size_t size)
 {
 	char external[ADDR_TEXT_MAX];
+	size_t i, used;
+	int n = snprintf(text, size, "%s: rules %s outside %s", space, step->rules.nat->name,
+			 step->rules.outside);
 
-	return snprintf(text, size, "%s: rules %s outside %s %s", space, step->rules.nat->name,
-			step->rules.outside, addr_format(&step->rules.external, external));
+	for (i = 0; n >= 0 && i < step->rules.external_count; i++) {
+		used = (size_t)n < size ? (size_t)n : size;
+		n += snprintf(text + used, size - used, " %s",
+			      addr_format(&step->rules.externals[i], external));
+	}
+	return n;
 }
 
 int plan_step_format(const struct plan *plan, const struct plan_step *step, char *text, size_t size)

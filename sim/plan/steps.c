@@ -149,10 +149,12 @@ void add_route(struct builder *b, size_t space, const struct prefix *to, const s
 
 void add_rules(struct builder *b, size_t space, const struct node *node, const char *outside)
 {
+	const struct interface *uplink = &node->interfaces[node->uplink];
 	struct plan_step step = {.kind = PLAN_RULES, .space = space};
 
 	step.rules.nat = &node->nat;
 	copy_name(step.rules.outside, outside);
-	step.rules.external = node->interfaces[node->uplink].addresses[0];
+	step.rules.externals = uplink->addresses;
+	step.rules.external_count = uplink->address_count;
 	append(b, &step);
 }

@@ -34,7 +34,7 @@ static bool parse_filtering(const char *word, struct nat *nat)
 
 static bool parse_ports(const char *word, struct nat *nat)
 {
-	return nat_ports_parse(word, &nat->ports);
+	return nat_allocation_parse(word, &nat->ports.allocation);
 }
 
 static bool parse_udp(const char *word, struct nat *nat)

@@ -39,7 +39,7 @@ const char *nat_words(const struct nat *nat, char text[NAT_TEXT_MAX])
 	switch (nat->kind) {
 	case NAT_TRANSLATE:
 		snprintf(text, NAT_TEXT_MAX, "%s: mapping %s, filtering %s, ports %s%s", nat->name,
-			 mapping, filtering, nat_ports_name(nat->ports),
+			 mapping, filtering, nat_allocation_name(nat->ports.allocation),
 			 nat->udp_blocked ? ", UDP blocked" : "");
 		break;
 	case NAT_MASQUERADE:

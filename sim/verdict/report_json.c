@@ -85,7 +85,8 @@ static json_t *nat_json(const struct node *node)
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "name", nat->name, "kind",
 			 kind_name(nat->kind), "mapping", nat_dependence_name(nat->mapping),
 			 "filtering", nat_dependence_name(nat->filtering), "ports",
-			 nat_ports_name(nat->ports), "udp_blocked", nat->udp_blocked);
+			 nat_allocation_name(nat->ports.allocation), "udp_blocked",
+			 nat->udp_blocked);
 }
 
 static json_t *node_json(const struct topo *topo, const struct node *node)

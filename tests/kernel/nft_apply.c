@@ -20,11 +20,14 @@
 
 static struct ruleset *build(const char *name)
 {
-	struct nat_router router = {.nat = &nat_find(name)->nat, .outside = "internet"};
+	struct nat_router router = {
+		.nat = &nat_find(name)->nat, .outside = "internet", .external_count = 1};
+	struct addr external;
 	AUTO_DIAG struct diag d = {0};
 	struct ruleset *ruleset = NULL;
 
-	addr_parse("1.2.3.4", &router.external);
+	addr_parse("1.2.3.4", &external);
+	router.externals = &external;
 	cr_assert(ruleset_build(&router, &ruleset, &d) == 0);
 	return ruleset;
 }

@@ -91,7 +91,7 @@ Test(guard, an_early_punch_costs_the_host_neither_its_port_nor_the_peer)
 
 		cr_assert(!bed_passes(&bed, peer, &guess, host), "%s: it came in", nat.name);
 		external = bed_pass(host, &peer_at, peer);
-		cr_assert((external.port == 5000) == (nat.ports == PORTS_PRESERVING),
+		cr_assert((external.port == 5000) == (nat.ports.allocation == PORTS_PRESERVING),
 			  "%s: the host's port is %u", nat.name, external.port);
 		bed_pass(peer, &external, host);
 		close(host);

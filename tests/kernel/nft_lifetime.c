@@ -19,7 +19,7 @@ static struct nat short_lived(const char *name, unsigned int ms)
 	int protocol;
 
 	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
-		nat.lifetime[protocol] = ms;
+		nat.timers.mapping[protocol] = ms;
 	return nat;
 }
 
@@ -113,7 +113,7 @@ Test(lifetime, answers_to_a_flow_that_the_outside_opened_keep_the_mapping)
 		struct endpoint server = bed_endpoint("9.9.9.9:1000"), external, caller, again;
 
 		nat.mapping = mappings[i];
-		nat.ports = PORTS_SEQUENTIAL; /* a new mapping would show */
+		nat.ports.allocation = PORTS_SEQUENTIAL; /* a new mapping would show */
 
 		AUTO_NATBED struct natbed bed = natbed_open(&nat);
 		int host = bed_udp(&bed, BED_INSIDE, "192.168.1.1:5000");
@@ -144,7 +144,7 @@ Test(lifetime, after_its_end_a_socket_gets_a_new_mapping_and_the_old_port_rests)
 	struct nat nat = short_lived("full-cone", SECOND);
 	struct endpoint server = bed_endpoint("9.9.9.9:1000"), first, second, third;
 
-	nat.ports = PORTS_SEQUENTIAL;
+	nat.ports.allocation = PORTS_SEQUENTIAL;
 
 	AUTO_NATBED struct natbed bed = natbed_open(&nat);
 	int host = bed_udp(&bed, BED_INSIDE, "192.168.1.1:5000");

@@ -60,12 +60,14 @@ static bool have_the_nft(void)
 
 static void install(struct netns *netns, const struct nat *nat)
 {
-	struct nat_router router = {.nat = nat, .outside = "internet"};
+	struct nat_router router = {.nat = nat, .outside = "internet", .external_count = 1};
+	struct addr external;
 	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
 	AUTO_DIAG struct diag d = {0};
 	struct mnl_socket *socket;
 
-	addr_parse("1.2.3.4", &router.external);
+	addr_parse("1.2.3.4", &external);
+	router.externals = &external;
 	cr_assert(ruleset_build(&router, &ruleset, &d) == 0);
 	cr_assert(netns_netfilter(netns, &socket, &d) == 0);
 	if (ruleset_apply(ruleset, socket, &d) < 0) {
@@ -134,7 +136,7 @@ Test(listing, of_every_pair_is_possible)
 	for (i = 0; i < 27; i++) {
 		nat.mapping = (enum nat_dependence)(i / 9);
 		nat.filtering = (enum nat_dependence)(i / 3 % 3);
-		nat.ports = (enum nat_ports)(i % 3);
+		nat.ports.allocation = (enum nat_allocation)(i % 3);
 		listing_of(&nat, text);
 		cr_assert(strstr(text, "chain udp_keep"), "a chain is missing");
 	}

@@ -12,7 +12,7 @@ enum { PAIRS = 9, PORTS = 3, PEERS = 4 };
 
 struct combination {
 	enum nat_dependence mapping, filtering;
-	enum nat_ports ports;
+	enum nat_allocation ports;
 };
 
 static struct nat nat_of(const struct combination *c)
@@ -21,14 +21,14 @@ static struct nat nat_of(const struct combination *c)
 
 	nat.mapping = c->mapping;
 	nat.filtering = c->filtering;
-	nat.ports = c->ports;
+	nat.ports.allocation = c->ports;
 	return nat;
 }
 
 static const char *describe(const struct combination *c, char text[128])
 {
 	snprintf(text, 128, "%s mapping, %s filtering, %s ports", nat_dependence_name(c->mapping),
-		 nat_dependence_name(c->filtering), nat_ports_name(c->ports));
+		 nat_dependence_name(c->filtering), nat_allocation_name(c->ports));
 	return text;
 }
 
@@ -39,7 +39,7 @@ static struct criterion_test_params all_combinations(struct combination list[PAI
 	for (i = 0; i < PAIRS * PORTS; i++)
 		list[i] = (struct combination){(enum nat_dependence)(i / 9),
 					       (enum nat_dependence)(i / 3 % 3),
-					       (enum nat_ports)(i % 3)};
+					       (enum nat_allocation)(i % 3)};
 	return cr_make_param_array(struct combination, list, PAIRS * PORTS);
 }
 

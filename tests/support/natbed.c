@@ -136,14 +136,16 @@ static void set_up_links(struct natbed *bed)
 
 static void set_up_nat(struct natbed *bed, const struct nat *nat)
 {
-	struct nat_router router = {.nat = nat, .outside = "internet"};
+	struct addr external;
+	struct nat_router router = {
+		.nat = nat, .outside = "internet", .externals = &external, .external_count = 1};
 	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
 	struct nat_sysctl sysctls[NAT_SYSCTLS_MAX];
 	AUTO_DIAG struct diag d = {0};
 	struct mnl_socket *socket;
 	size_t i, count;
 
-	router.external = parse_addr(BED_EXTERNAL);
+	external = parse_addr(BED_EXTERNAL);
 	need(ruleset_build(&router, &ruleset, &d), &d, "build the rules");
 	need(netns_netfilter(bed->side[BED_ROUTER], &socket, &d), &d, "reach netfilter");
 	need(ruleset_apply(ruleset, socket, &d), &d, "install the rules");

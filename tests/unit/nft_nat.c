@@ -59,14 +59,14 @@ Test(names, without_a_base_are_what_rfc_4787_recommends)
 
 	cr_assert_str_eq(nat.name, "custom");
 	cr_assert(nat.mapping == ENDPOINT_INDEPENDENT && nat.filtering == ADDRESS_DEPENDENT);
-	cr_assert(nat.lifetime[NAT_UDP] == 300000 && nat.lifetime[NAT_TCP] == 7440000 &&
-		  nat.lifetime[NAT_ICMP] == 60000);
+	cr_assert(nat.timers.mapping[NAT_UDP] == 300000 && nat.timers.mapping[NAT_TCP] == 7440000 &&
+		  nat.timers.mapping[NAT_ICMP] == 60000);
 }
 
 Test(words, are_read_as_they_are_written)
 {
 	enum nat_dependence dependence;
-	enum nat_ports ports;
+	enum nat_allocation ports;
 	int i;
 
 	for (i = 0; i <= ADDRESS_AND_PORT_DEPENDENT; i++) {
@@ -75,12 +75,13 @@ Test(words, are_read_as_they_are_written)
 		cr_assert((int)dependence == i);
 	}
 	for (i = 0; i <= PORTS_SEQUENTIAL; i++) {
-		cr_assert(nat_ports_parse(nat_ports_name((enum nat_ports)i), &ports));
+		cr_assert(
+			nat_allocation_parse(nat_allocation_name((enum nat_allocation)i), &ports));
 		cr_assert((int)ports == i);
 	}
 	cr_assert_str_eq(nat_protocol_name(NAT_ICMP), "icmp");
 	cr_assert(!nat_dependence_parse("independent", &dependence));
-	cr_assert(!nat_ports_parse("", &ports));
+	cr_assert(!nat_allocation_parse("", &ports));
 }
 
 Test(timers, of_conntrack_follow_the_declared_lifetimes)
@@ -100,9 +101,9 @@ Test(timers, shrink_to_short_lifetimes_but_never_to_nothing)
 	struct nat_sysctl list[NAT_SYSCTLS_MAX];
 	size_t i, count;
 
-	nat.lifetime[NAT_UDP] = 400;
-	nat.lifetime[NAT_TCP] = 2900;
-	nat.lifetime[NAT_ICMP] = 1000;
+	nat.timers.mapping[NAT_UDP] = 400;
+	nat.timers.mapping[NAT_TCP] = 2900;
+	nat.timers.mapping[NAT_ICMP] = 1000;
 	count = nat_sysctls(&nat, list);
 	cr_assert_str_eq(setting(list, count, "udp_timeout_stream")->value, "1");
 	cr_assert_str_eq(setting(list, count, "syn_sent")->value, "2");
@@ -117,7 +118,7 @@ Test(timers, of_linux_masquerade_are_left_to_linux)
 	struct nat_sysctl list[NAT_SYSCTLS_MAX];
 
 	cr_assert(nat_sysctls(&nat, list) == 0);
-	nat.lifetime[NAT_UDP] = 200000;
+	nat.timers.mapping[NAT_UDP] = 200000;
 	cr_assert(nat_sysctls(&nat, list) == 1, "only the stream's time is declared");
 	cr_assert_str_eq(list[0].value, "200");
 }

@@ -15,9 +15,13 @@ static int build(const struct nat *nat, const char *outside, const char *externa
 		 struct ruleset **ret, struct diag *d)
 {
 	struct nat_router router = {.nat = nat, .outside = outside};
+	struct addr address;
 
-	if (external)
-		cr_assert(addr_parse(external, &router.external));
+	if (external) {
+		cr_assert(addr_parse(external, &address));
+		router.externals = &address;
+		router.external_count = 1;
+	}
 	return ruleset_build(&router, ret, d);
 }
 
@@ -48,7 +52,7 @@ Test(build, makes_every_combination_with_the_longest_names)
 
 		nat.mapping = (enum nat_dependence)(i / 9);
 		nat.filtering = (enum nat_dependence)(i / 3 % 3);
-		nat.ports = (enum nat_ports)(i % 3);
+		nat.ports.allocation = (enum nat_allocation)(i % 3);
 		cr_assert(build(&nat, "fifteen-letters", "255.255.255.255", &ruleset, &d) == 0);
 	}
 }
@@ -75,13 +79,13 @@ Test(build, refuses_what_makes_no_nat)
 	refuses(&nat, "a\"b", "1.2.3.4", "name of its outside interface");
 	refuses(&nat, "internet", NULL, "an address on its outside");
 	refuses(&nat, "internet", "2001:db8::1", "IPv4");
-	nat.lifetime[NAT_TCP] = 99;
+	nat.timers.mapping[NAT_TCP] = 99;
 	refuses(&nat, "internet", "1.2.3.4", "at least 100 ms");
 	nat = nat_find("firewall")->nat;
 	nat.filtering = ENDPOINT_INDEPENDENT;
 	refuses(&nat, "internet", NULL, "no axes to change");
 	nat = nat_find("linux-masquerade")->nat;
-	nat.ports = PORTS_SEQUENTIAL;
+	nat.ports.allocation = PORTS_SEQUENTIAL;
 	refuses(&nat, "internet", "1.2.3.4", "no axes to change");
 }
 
@@ -123,7 +127,7 @@ Test(print, gives_lifetimes_as_declared_and_five_percent)
 {
 	struct nat nat = nat_default();
 
-	nat.lifetime[NAT_UDP] = 1500;
+	nat.timers.mapping[NAT_UDP] = 1500;
 
 	AUTO_FREE char *text = text_of(&nat);
 

@@ -189,7 +189,7 @@ Test(nat, a_map_without_a_base_starts_from_the_recommendation)
 	cr_expect_eq(nat->kind, NAT_TRANSLATE);
 	cr_expect_eq(nat->mapping, ENDPOINT_INDEPENDENT);
 	cr_expect_eq(nat->filtering, ADDRESS_DEPENDENT);
-	cr_expect_eq(nat->ports, PORTS_SEQUENTIAL);
+	cr_expect_eq(nat->ports.allocation, PORTS_SEQUENTIAL);
 }
 
 Test(nat, axes_override_their_base_wherever_it_stands)
@@ -206,7 +206,7 @@ Test(nat, axes_override_their_base_wherever_it_stands)
 	cr_expect_str_eq(nat->name, "symmetric");
 	cr_expect_eq(nat->mapping, ADDRESS_DEPENDENT);
 	cr_expect_eq(nat->filtering, ENDPOINT_INDEPENDENT);
-	cr_expect_eq(nat->ports, PORTS_RANDOM);
+	cr_expect_eq(nat->ports.allocation, PORTS_RANDOM);
 	cr_expect(nat->udp_blocked);
 }
 
