@@ -181,10 +181,11 @@ static bool start_failed(const struct player *player, size_t index)
 static int play_stop(struct player *player, const struct step *step)
 {
 	struct life *life = life_of(player, step->target_step, step->target_program);
+	unsigned int grace = step->deadline_ms < STOP_GRACE_MS ? step->deadline_ms : STOP_GRACE_MS;
 	int r;
 
-	await(life, false, step->deadline_ms);
-	r = life_ask(life, player->lab, LIFE_STOPPED, STOP_GRACE_MS * MILLISECOND);
+	await(life, false, grace);
+	r = life_ask(life, player->lab, LIFE_STOPPED, grace * MILLISECOND);
 	return r ? r : settle(player);
 }
 

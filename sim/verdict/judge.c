@@ -390,15 +390,30 @@ static int judge_step(const struct topo *topo, const struct timeline *timeline, 
 			  judgement);
 }
 
+/* A server that ended although nobody asked it to, or waited for it. */
+static bool deserted(const struct topo *topo, const struct run *run)
+{
+	const struct agent *agent = topo->steps[run->step].programs[run->index].agent;
+	const struct step *step;
+
+	if (!agent || !agent->server || run->end != RUN_EXITED)
+		return false;
+	for (step = topo->steps; step < topo->steps + topo->step_count; step++)
+		if (step->kind == STEP_WAIT && step->target_step == run->step &&
+		    step->target_program == run->index)
+			return false;
+	return topo->steps[run->step].kind == STEP_START;
+}
+
 /* A life that went wrong, unless a broken expectation tells of it already. */
-static int complain(struct judgement *judgement, const struct timeline *timeline,
-		    const struct run *run)
+static int complain(struct judgement *judgement, const struct topo *topo,
+		    const struct timeline *timeline, const struct run *run)
 {
 	struct complaint *complaints;
 	char *words;
 	size_t i;
 
-	if (!run->problem && run->end != RUN_SIGNALLED)
+	if (!run->problem && run->end != RUN_SIGNALLED && !deserted(topo, run))
 		return 0;
 	for (i = 0; i < judgement->count; i++)
 		if (judgement->verdicts[i].run == run && judgement->verdicts[i].outcome == BROKEN)
@@ -428,7 +443,7 @@ int verdict_judge(const struct topo *topo, const struct timeline *timeline, stru
 	for (i = 0; i < topo->step_count && !r; i++)
 		r = judge_step(topo, timeline, i, judgement);
 	for (i = 0; i < timeline->run_count && !r; i++)
-		r = complain(judgement, timeline, &timeline->runs[i]);
+		r = complain(judgement, topo, timeline, &timeline->runs[i]);
 	if (r)
 		return r;
 	*ret = STEAL(judgement);

@@ -442,6 +442,16 @@ Test(play, stop_asks_waits_two_seconds_and_kills)
 	cr_expect_eq(run_of(&played, 4, 0)->end, RUN_EXITED, "the run goes on");
 }
 
+Test(play, a_shorter_deadline_shortens_the_grace)
+{
+	AUTO_PLAYED struct played played =
+		play_steps("  - start: {node: server, command: [stubborn]}\n"
+			   "  - stop: {program: server/stubborn, deadline: 0.5}\n");
+
+	cr_expect_eq(run_of(&played, 0, 0)->end, RUN_STOPPED);
+	cr_expect_eq(run_of(&played, 0, 0)->ended, 501 * MS);
+}
+
 Test(play, who_ended_before_it_was_stopped_was_not_stopped)
 {
 	AUTO_PLAYED struct played played =

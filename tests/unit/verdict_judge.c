@@ -285,6 +285,22 @@ Test(judge, what_nobody_expected_and_yet_went_wrong_spoils_the_run)
 	story_end(&story);
 }
 
+Test(judge, a_server_that_left_on_its_own_spoils_the_run)
+{
+	struct story story =
+		story_two_homes("port-restricted-cone", "port-restricted-cone", "direct");
+
+	story_met(&story);
+	story_judge(&story);
+	cr_expect(judgement_good(story.judgement), "the server was stopped at the end");
+	story_exited(story_run(&story, 0, 0), 0, "", "");
+	story_judge(&story);
+	cr_assert_eq(story.judgement->complaint_count, 1);
+	cr_expect_str_eq(story.judgement->complaints[0].words, "exited with status 0");
+	cr_expect_not(judgement_good(story.judgement));
+	story_end(&story);
+}
+
 Test(judge, a_broken_expectation_needs_no_complaint_beside_it)
 {
 	struct story story = command_story("exit: 0");
