@@ -154,6 +154,11 @@ static int explain(const struct failure *failure, const char *program, const cha
 				  "cannot start \"%s\" on %s: there is no such file, or its "
 				  "interpreter is missing",
 				  program, node);
+	if (failure->error == EACCES && !path) /* also when a folder of PATH may not be entered */
+		return diag_error(d, EACCES,
+				  "cannot start \"%s\" on %s: no command in PATH that may be "
+				  "executed",
+				  program, node);
 	if (failure->error == EACCES)
 		return diag_error(d, EACCES, "cannot start \"%s\" on %s: it is not executable",
 				  program, node);

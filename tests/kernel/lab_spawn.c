@@ -100,6 +100,8 @@ static int body_cannot_execute(void *data)
 
 	(void)data;
 	EXPECT(built_up(one_host, NULL, &built) == 0, "no lab");
+	/* Known folders, one of which has a file "hosts" that nobody may execute. */
+	EXPECT(setenv("PATH", "/bin:/etc", 1) == 0, "setenv");
 	if (refused(&built, "no-such-command", ENOENT,
 		    "cannot start \"no-such-command\" on host: no such command in PATH") ||
 	    refused(&built, "./no-such-file", ENOENT,
@@ -107,6 +109,8 @@ static int body_cannot_execute(void *data)
 		    "interpreter is missing") ||
 	    refused(&built, "/etc/passwd", EACCES,
 		    "cannot start \"/etc/passwd\" on host: it is not executable") ||
+	    refused(&built, "hosts", EACCES,
+		    "cannot start \"hosts\" on host: no command in PATH that may be executed") ||
 	    refused(&built, "/", EACCES, "cannot start \"/\" on host: it is not executable"))
 		return 1;
 	return 0;
