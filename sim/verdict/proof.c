@@ -336,31 +336,44 @@ static bool rendezvous_runs_at(const struct scene *scene, size_t node)
 	return false;
 }
 
+/*
+ * Neighbours meet before the internet, yet the blind packet went to the public endpoint:
+ * where anything guards their way out, it had to turn round there.
+ */
+static int expect_blind_among_neighbours(const struct scene *scene, const struct peer *self,
+					 struct theory_side *ret_side, enum blind *ret)
+{
+	struct addr nowhere = {0};
+	struct way way;
+	int r = way_outward(scene->topo, self->node, &nowhere, &way);
+
+	if (r)
+		return r;
+	*ret_side = theory_side(scene->topo, &way);
+	free(way.routers);
+	*ret = ret_side->guarded ? BLIND_EITHER : BLIND_RECEIVED;
+	return 0;
+}
+
 /* What the declared filtering says about a stranger's packet to the endpoint that @self announced.
  */
 static int expect_blind(const struct scene *scene, const struct peer *self,
 			const struct peer *other, struct theory_side *ret_side, enum blind *ret)
 {
 	struct meeting meeting;
-	struct way way;
-	bool inner;
+	bool public;
 	int r = way_meeting(scene->topo, self->node, other->node, &meeting);
 
 	if (r)
 		return r;
-	/* It was sent to the public endpoint, even between neighbours: then it had to turn
-	 * round at their common NAT. */
-	inner = meeting.network == TOPO_NONE ||
-		scene->topo->networks[meeting.network].type != NETWORK_INTERNET;
+	public = meeting.network != TOPO_NONE &&
+		 scene->topo->networks[meeting.network].type == NETWORK_INTERNET;
+	if (public)
+		*ret_side = theory_side(scene->topo, &meeting.a);
 	meeting_clear(&meeting);
-	r = way_outward(scene->topo, self->node, &self->seen.addr, &way);
-	if (r)
-		return r;
-	*ret_side = theory_side(scene->topo, &way);
-	free(way.routers);
-	if (inner && ret_side->guarded)
-		*ret = BLIND_EITHER;
-	else if (ret_side->blocked)
+	if (!public)
+		return expect_blind_among_neighbours(scene, self, ret_side, ret);
+	if (ret_side->blocked)
 		*ret = BLIND_NONE;
 	else if (ret_side->filtering == ENDPOINT_INDEPENDENT)
 		*ret = BLIND_RECEIVED;

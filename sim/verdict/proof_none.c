@@ -182,12 +182,17 @@ static int explain_entry(const struct scene *scene, const struct side *side,
 	return 0;
 }
 
+/* Do the ways meet before they reach the internet? */
+static bool is_inner(const struct scene *scene)
+{
+	return scene->network != TOPO_NONE &&
+	       scene->topo->networks[scene->network].type != NETWORK_INTERNET;
+}
+
 static int prove_theory(const struct scene *scene, bool *ret_explained)
 {
 	const struct side *a = &scene->a, *b = &scene->b;
 	const char *block = deciding_block(scene, a);
-	bool inner = scene->network != TOPO_NONE &&
-		     scene->topo->networks[scene->network].type != NETWORK_INTERNET;
 	int r;
 
 	*ret_explained = true;
@@ -201,7 +206,7 @@ static int prove_theory(const struct scene *scene, bool *ret_explained)
 		return proof_add(scene->proof, HELD, "theory", "%s lets no UDP pass", block);
 	/* Each knows the other's address inside its home and that of the outermost NAT, but
 	 * not the one in between, where their ways meet. */
-	if (inner && (a->theory.guarded || b->theory.guarded))
+	if (is_inner(scene) && (a->theory.guarded || b->theory.guarded))
 		return proof_add(scene->proof, HELD, "theory",
 				 "%s and %s meet in network %s, behind a common NAT that does not "
 				 "turn packets round (no hairpinning)",
@@ -262,11 +267,11 @@ static int prove(struct scene *scene)
 		r = prove_tried(scene, &scene->b);
 	if (!r)
 		r = prove_theory(scene, &explained);
-	if (!r && explained)
-		r = show_mapping(scene, &scene->a);
-	if (!r && explained)
-		r = show_mapping(scene, &scene->b);
-	return r;
+	/* Where the ways meet before the internet, the nearest NAT's ports explain nothing. */
+	if (r || !explained || is_inner(scene))
+		return r;
+	r = show_mapping(scene, &scene->a);
+	return r ? r : show_mapping(scene, &scene->b);
 }
 
 int proof_none(const struct topo *topo, const struct timeline *timeline, const struct run *run,
