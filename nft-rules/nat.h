@@ -19,6 +19,7 @@ enum nat_kind {
 	NAT_MASQUERADE, /* whatever the kernel's masquerade does; the axes describe it for an
 			   uncontended host */
 	NAT_FIREWALL,   /* stateful, no translation */
+	NAT_CUSTOM,     /* the user's own nft rules: the axes say nothing */
 };
 
 /* On what a mapping's reuse (RFC 4787 section 4.1) or a filter's admission (section 5) depends. */
@@ -121,6 +122,7 @@ struct nat {
 	char name[NAT_NAME_MAX]; /* the named NAT it is or is based on; "custom" for a map without
 				    base */
 	enum nat_kind kind;
+	const char *rules; /* NAT_CUSTOM: path of the file of rules; borrowed */
 	enum nat_dependence mapping;
 	enum nat_dependence filtering;
 	struct nat_ports ports;

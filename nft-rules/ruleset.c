@@ -168,6 +168,7 @@ static int check_built(const struct nat_router *router, struct diag *d)
 		{nat->tcp.rst_kills || nat->tcp.strict_syn, "treatment of TCP flags"},
 		{nat->forward_count != 0, "port forwards"},
 		{nat->dmz.family != AF_UNSPEC, "a DMZ host"},
+		{nat->kind == NAT_CUSTOM, "a file of rules"},
 	};
 	size_t i;
 
@@ -222,6 +223,8 @@ int ruleset_build(const struct nat_router *router, struct ruleset **ret, struct 
 		break;
 	case NAT_FIREWALL:
 		build_firewall(ruleset, router);
+		break;
+	case NAT_CUSTOM: /* nothing of ours: check_built() has refused it */
 		break;
 	}
 	if (ruleset->error)

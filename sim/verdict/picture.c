@@ -48,6 +48,9 @@ const char *nat_words(const struct nat *nat, char text[NAT_TEXT_MAX])
 	case NAT_FIREWALL:
 		snprintf(text, NAT_TEXT_MAX, "%s: stateful, no translation", nat->name);
 		break;
+	case NAT_CUSTOM:
+		snprintf(text, NAT_TEXT_MAX, "%s: rules from %.64s", nat->name, nat->rules);
+		break;
 	}
 	return text;
 }

@@ -72,6 +72,8 @@ static const char *kind_name(enum nat_kind kind)
 		return "masquerade";
 	case NAT_FIREWALL:
 		return "firewall";
+	case NAT_CUSTOM:
+		return "custom";
 	}
 	return "?";
 }
