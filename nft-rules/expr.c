@@ -98,7 +98,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct builder *b, const c
 }
 
 /* The texts of @count registers, joined as nft writes a concatenation. */
-#define JOINED_MAX (2 * EXPR_TEXT_MAX)
+#define JOINED_MAX ((size_t)2 * EXPR_TEXT_MAX)
 static const char *joined(const struct builder *b, unsigned int reg, size_t count,
 			  char text[JOINED_MAX])
 {

@@ -77,7 +77,6 @@ struct ruleset {
 	size_t set_count;
 	struct chain chains[IR_CHAINS_MAX];
 	size_t chain_count;
-	char summary[IR_COMMENT_MAX]; /* what the table is, for its first line */
 	int error; /* the first -errno met while building; everything after it does nothing */
 };
 

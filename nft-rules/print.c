@@ -27,7 +27,7 @@ static void print_set(FILE *out, const struct set *set)
 
 static size_t rule_columns(const struct rule *rule)
 {
-	size_t i, columns = 2 * 8;
+	size_t i, columns = (size_t)2 * 8;
 
 	for (i = 0; i < rule->statement_count; i++)
 		columns += strlen(rule->statements[i]) + 1;

@@ -1,4 +1,40 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How a mapping is made, kept and lost
+ *
+ *     inside host                      this router                       outside
+ *     192.168.1.1:5000 --- srcnat: bind, try --- leave: keep ---> 9.9.9.9:1000
+ *                      <-- dstnat -- conntrack -- arrive: permit? <---
+ *
+ * What must hold, always: an external port has one holder, also while two processors
+ * handle first packets at once; a mapping serves exactly the packets that share its
+ * key; nothing comes in without a permission; a stranger leaves no trace.
+ *
+ * The obvious design writes a mapping down after conntrack has chosen a port, in a
+ * chain behind the nat chain. It has a window: until the first host's port is written
+ * down, a second host may be given it too, and conntrack allows that whenever their
+ * peers differ. So here the first packet claims its port while it is translated, and
+ * what decides is one atomic insertion into a table of the kernel ("claim").
+ *
+ * nat chains see the first packet of a flow only. Whatever is about every packet is in
+ * two filter chains at the two ends of the router: "arrive", before conntrack, where
+ * addresses are as the outside wrote them, and "leave", after the translation, where
+ * they are as the outside will see them. Both think in external ports, so they need
+ * not know in which direction conntrack thinks a packet goes, nor who opened the flow.
+ *
+ * Times. The maps alone say what lives; conntrack's entries are a cache of their
+ * answers. An entry can outlive the mapping it was made from (incoming packets keep it
+ * alive, until "arrive" stops them) but by no more than conntrack's timer; claims live
+ * that much longer than mappings. So a flow that goes on late finds its port still its
+ * own, and revives the mapping; nobody else can have got it.
+ *
+ * The price: one table lookup for each packet that arrives and one for each that
+ * leaves; five table writes when a flow's refresh is due, every twentieth of a
+ * lifetime; some ten for a new mapping. The packet rate stays within a few per cent of plain
+ * masquerade's.
+ *
+ * README.md tells the same for readers of the rules.
+ */
 #include "nft-rules/translate.h"
 
 #include <netinet/in.h>
@@ -19,7 +55,7 @@
  * last, so that nothing points to a port that is free again.
  */
 #define TRIAL_MS 5000U
-#define TRIAL_CLAIM_MS (2 * TRIAL_MS)
+#define TRIAL_CLAIM_MS (2ULL * TRIAL_MS)
 /* How long a comparison is remembered: it is used within the same rule. */
 #define SAME_MS 1000U
 
