@@ -207,6 +207,27 @@ static int load_ready(struct loader *loader, const struct yaml *map, const struc
 	return program->ready ? 0 : -ENOMEM;
 }
 
+/* Neither agent nor command: perhaps one of them is there under a mistyped name. */
+static void tell_what_is_missing(struct loader *loader, const struct yaml *map)
+{
+	struct suggestion near;
+	size_t i;
+
+	for (i = 0; i < map->count; i++) {
+		near = suggest_for(map->keys[i]->text);
+		suggest(&near, "agent");
+		suggest(&near, "command");
+		if (!near.best)
+			continue;
+		mistake(loader->source, map->keys[i]->span, "a program has no key \"%.64s\"",
+			map->keys[i]->text);
+		remedy(loader->source, "did you mean \"%s\"?", near.best);
+		return;
+	}
+	mistake(loader->source, (struct span){map->span.start, map->span.start},
+		"this program has neither an agent nor a command");
+}
+
 /* Of agent and command exactly one. */
 static int load_what(struct loader *loader, const struct yaml *map, struct step *step,
 		     struct program *program)
@@ -224,8 +245,7 @@ static int load_what(struct loader *loader, const struct yaml *map, struct step 
 		return load_command(loader, command, program);
 	}
 	if (!agent) {
-		mistake(loader->source, (struct span){map->span.start, map->span.start},
-			"this program has neither an agent nor a command");
+		tell_what_is_missing(loader, map);
 		return 0;
 	}
 	load_agent(loader, agent, program);
