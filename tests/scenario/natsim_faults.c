@@ -20,9 +20,9 @@ struct trial {
 	json_t *json;
 };
 
-static struct trial trial_prepare(const char *steps)
+static struct trial trial_prepare_in(struct scratch scratch, const char *steps)
 {
-	struct trial trial = {.scratch = scratch_new()};
+	struct trial trial = {.scratch = scratch};
 	AUTO_FREE char *yaml = NULL;
 
 	cr_assert_gt(asprintf(&yaml,
@@ -36,6 +36,11 @@ static struct trial trial_prepare(const char *steps)
 		     0);
 	trial.file = scratch_write(&trial.scratch, "trial.yaml", yaml);
 	return trial;
+}
+
+static struct trial trial_prepare(const char *steps)
+{
+	return trial_prepare_in(scratch_new(), steps);
 }
 
 static struct trial trial_run(const char *steps)
@@ -205,7 +210,6 @@ static struct trial trial_endless(char **ret_fifo, const char *word)
 {
 	struct scratch scratch = scratch_new();
 	AUTO_FREE char *steps = NULL;
-	struct trial trial;
 
 	*ret_fifo = scratch_fifo(&scratch, "fifo");
 	cr_assert_gt(asprintf(&steps,
@@ -215,8 +219,7 @@ static struct trial trial_endless(char **ret_fifo, const char *word)
 			      "  - run: {node: pc, command: [\"true\"], expect: {exit: 0}}\n",
 			      *ret_fifo, word),
 		     0);
-	trial = trial_prepare(steps);
-	return trial;
+	return trial_prepare_in(scratch, steps);
 }
 
 Test(faults, ctrl_c_keeps_the_evidence_so_far_and_leaves_nothing)

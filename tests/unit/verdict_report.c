@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reports, held against tests/golden/report-*. NATSIM_REGENERATE=1 writes them anew,
+ * The reports, held against tests/golden/report-*. NATSIM_GOLDEN=write writes them anew,
  * to be read before they are committed.
  */
 #include <criterion/criterion.h>
@@ -29,11 +29,12 @@ static char *file_read(const char *path)
 
 static void expect_golden(const char *name, const char *text)
 {
+	const char *mode = getenv("NATSIM_GOLDEN");
 	AUTO_FREE char *path = NULL, *golden = NULL;
 	AUTO_FCLOSE FILE *file = NULL;
 
 	cr_assert_gt(asprintf(&path, TEST_SOURCE_DIR "/tests/golden/report-%s", name), 0);
-	if (getenv("NATSIM_REGENERATE")) {
+	if (mode && strcmp(mode, "write") == 0) {
 		file = fopen(path, "we");
 		cr_assert_not_null(file);
 		fputs(text, file);
