@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How many small packets a second cross a NAT, beside plain masquerade?
+ *
+ *     bench_nat_packets [ROUNDS]
+ *
+ * 64 bytes of UDP payload, both ways alternately, between the same two veths: the rules
+ * of the router are exchanged between rounds, and every NAT's round lies between two of
+ * the masquerade's, with whose mean it is compared. One thread sends and receives, so
+ * a packet's whole way happens in the sender's own call and nothing but the way is
+ * measured; none may be lost. Prints one JSON object a line: the median of the
+ * ratios (1 is as fast as masquerade, less is slower).
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "bench/median.h"
+#include "bench/nat_bed.h"
+#include "lab/lab.h"
+
+enum { ROUNDS_DEFAULT = 41, ROUNDS_MAX = 500, BURST = 32, BURSTS = 400, PAYLOAD = 64 };
+
+static const char *const kinds[] = {"full-cone", "restricted-cone", "port-restricted-cone",
+				    "symmetric"};
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+struct bench {
+	size_t rounds;
+	uint16_t port;
+	struct mmsghdr messages[BURST];
+	struct iovec vectors[BURST];
+	char payload[BURST][PAYLOAD];
+};
+
+static int pass_burst(struct bench *bench, int from, int to)
+{
+	if (sendmmsg(from, bench->messages, BURST, 0) != BURST ||
+	    recvmmsg(to, bench->messages, BURST, MSG_DONTWAIT, NULL) != BURST)
+		return -EIO;
+	return 0;
+}
+
+/* Both ends know each other's address as the wire has it. */
+static int meet(int inside, int outside, uint16_t server)
+{
+	struct sockaddr_in address = nat_bed_address(NAT_OUTSIDE, server);
+	socklen_t size = sizeof(address);
+	char byte = 0;
+
+	if (connect(inside, (struct sockaddr *)&address, size) < 0 || send(inside, &byte, 1, 0) < 0 ||
+	    recvfrom(outside, &byte, 1, MSG_DONTWAIT, (struct sockaddr *)&address, &size) < 0 ||
+	    connect(outside, (struct sockaddr *)&address, size) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Packets a second through the rules of @nat, on a flow that is new. */
+static int measure(struct bench *bench, struct nat_bed *bed, const struct nat *nat, double *ret,
+		   struct diag *d)
+{
+	int r = nat_bed_install(bed, nat, d);
+	uint16_t port = (uint16_t)(2000 + bench->port++ % 50000);
+	AUTO_CLOSE int inside = nat_bed_socket(bed, NAT_INSIDE, SOCK_DGRAM, port);
+	AUTO_CLOSE int outside = nat_bed_socket(bed, NAT_OUTSIDE, SOCK_DGRAM, port);
+	uint64_t begin;
+	int i;
+
+	if (r < 0)
+		return r;
+	if (inside < 0 || outside < 0 || (r = meet(inside, outside, port)) < 0)
+		return diag_system(d, r < 0 ? -r : EIO, "cannot open a flow");
+	begin = lab_clock();
+	for (i = 0; r == 0 && i < BURSTS; i++) {
+		r = pass_burst(bench, inside, outside);
+		if (r == 0)
+			r = pass_burst(bench, outside, inside);
+	}
+	*ret = 2.0 * BURST * BURSTS * 1e9 / (double)(lab_clock() - begin);
+	return r < 0 ? diag_error(d, -r, "a packet was lost") : 0;
+}
+
+static int compare_kind(struct bench *bench, struct nat_bed *bed, const char *kind, struct diag *d)
+{
+	const struct nat_named *named = nat_find(kind);
+	double ratios[ROUNDS_MAX], rates[ROUNDS_MAX], plain[ROUNDS_MAX + 1];
+	size_t i;
+	int r = measure(bench, bed, NULL, &plain[0], d);
+
+	for (i = 0; r == 0 && i < bench->rounds; i++) {
+		r = measure(bench, bed, &named->nat, &rates[i], d);
+		if (r == 0)
+			r = measure(bench, bed, NULL, &plain[i + 1], d);
+		ratios[i] = 2 * rates[i] / (plain[i] + plain[i + 1]);
+	}
+	if (r < 0)
+		return r;
+	printf("{\"nat\": \"%s\", \"packets_per_s\": %.0f, \"masquerade\": %.0f, \"ratio\": %.3f}\n",
+	       kind, median(rates, bench->rounds), median(plain, bench->rounds + 1),
+	       median(ratios, bench->rounds));
+	return 0;
+}
+
+/* A packet that changes its processor waits for the other one. */
+static void pin(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)sched_getcpu(), &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static int work(void *data)
+{
+	struct bench *bench = data;
+	AUTO_DIAG struct diag d = {0};
+	struct nat_bed bed;
+	size_t kind;
+	int r;
+
+	pin();
+	r = nat_bed_new(&bed, &d);
+	for (kind = 0; r == 0 && kind < KINDS; kind++)
+		r = compare_kind(bench, &bed, kinds[kind], &d);
+	if (r < 0)
+		diag_print(&d, stderr, false);
+	fflush(stdout);
+	return r < 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench bench = {.rounds = ROUNDS_DEFAULT};
+	AUTO_DIAG struct diag d = {0};
+	int i, r;
+
+	if (argc == 2)
+		bench.rounds = (size_t)strtoul(argv[1], NULL, 10);
+	if (argc > 2 || bench.rounds < 1 || bench.rounds > ROUNDS_MAX) {
+		fprintf(stderr, "usage: %s [ROUNDS, at most %d]\n", argv[0], ROUNDS_MAX);
+		return 2;
+	}
+	for (i = 0; i < BURST; i++) {
+		bench.vectors[i] = (struct iovec){bench.payload[i], PAYLOAD};
+		bench.messages[i].msg_hdr.msg_iov = &bench.vectors[i];
+		bench.messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	r = lab_supervise(work, &bench, &d);
+	diag_print(&d, stderr, false);
+	return r < 0 ? 1 : r;
+}
