@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nft-rules/check.h"
 #include "nft-rules/expr.h"
 #include "nft-rules/hooks.h"
 #include "nft-rules/ir.h"
@@ -169,6 +170,8 @@ static int check_built(const struct nat_router *router, struct diag *d)
 		{nat->forward_count != 0, "port forwards"},
 		{nat->dmz.family != AF_UNSPEC, "a DMZ host"},
 		{nat->kind == NAT_CUSTOM, "a file of rules"},
+		{nat->kind == NAT_MASQUERADE && ports->allocation == PORTS_RANDOM,
+		 "masquerading to random ports"},
 	};
 	size_t i;
 
@@ -194,14 +197,8 @@ static int check(const struct nat_router *router, struct diag *d)
 		if (nat->timers.mapping[protocol] < NAT_LIFETIME_MIN_MS)
 			return diag_error(d, EINVAL, "a mapping must live at least %u ms, not %u",
 					  NAT_LIFETIME_MIN_MS, nat->timers.mapping[protocol]);
-	r = check_built(router, d);
-	if (r < 0 || nat->kind == NAT_TRANSLATE)
-		return r;
-	if (nat->mapping != ENDPOINT_INDEPENDENT || nat->filtering != ADDRESS_AND_PORT_DEPENDENT ||
-	    nat->ports.allocation != PORTS_PRESERVING)
-		return diag_error(d, EINVAL, "%s is what it is: it has no axes to change",
-				  nat->name);
-	return 0;
+	r = nat_check(nat, d);
+	return r < 0 ? r : check_built(router, d);
 }
 
 int ruleset_build(const struct nat_router *router, struct ruleset **ret, struct diag *d)

@@ -83,10 +83,10 @@ Test(build, refuses_what_makes_no_nat)
 	refuses(&nat, "internet", "1.2.3.4", "at least 100 ms");
 	nat = nat_find("firewall")->nat;
 	nat.filtering = ENDPOINT_INDEPENDENT;
-	refuses(&nat, "internet", NULL, "no axes to change");
+	refuses(&nat, "internet", NULL, "is what it is");
 	nat = nat_find("linux-masquerade")->nat;
 	nat.ports.allocation = PORTS_SEQUENTIAL;
-	refuses(&nat, "internet", "1.2.3.4", "no axes to change");
+	refuses(&nat, "internet", "1.2.3.4", "is what it is");
 }
 
 Test(build, needs_no_address_for_a_firewall)
