@@ -40,8 +40,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "nft-rules/expr.h"
 #include "nft-rules/hooks.h"
+#include "nft-rules/translation.h"
 
 /*
  * Times, in milliseconds. An element of a map lives this much longer than declared,
@@ -68,24 +68,7 @@
 #define FANOUT 4U
 #define LEVELS 3U
 
-/* The registers of a rule. Neighbours are used together, so the order matters. */
-enum {
-	REG_HOLD = 0,     /* what a claim says: the external address, and right behind it ... */
-	REG_KEY = 1,      /* ... the key: inside address and port, peer address and port */
-	REG_EXTERNAL = 5, /* the external endpoint: its address ... */
-	REG_PORT = 6,     /* ... and its port, the candidate */
-	REG_OWNER = 8,    /* the key that owns the candidate (7 takes the address before it), */
-			  /* and right behind it the own key once more */
-	REG_PERMISSION = 8,
-	REG_INSIDE = 8, /* an inside endpoint to translate to */
-};
-
-static const struct protocol {
-	const char *name;
-	uint8_t number;
-	enum field out_port, out_peer; /* of a packet that leaves: the inside's port, the peer's */
-	enum field in_port, in_peer;   /* of one that arrives */
-} protocols[] = {
+static const struct protocol protocols[] = {
 	[NAT_UDP] = {"udp", IPPROTO_UDP, FIELD_UDP_SPORT, FIELD_UDP_DPORT, FIELD_UDP_DPORT,
 		     FIELD_UDP_SPORT},
 	[NAT_TCP] = {"tcp", IPPROTO_TCP, FIELD_TCP_SPORT, FIELD_TCP_DPORT, FIELD_TCP_DPORT,
@@ -94,19 +77,6 @@ static const struct protocol {
 	 */
 	[NAT_ICMP] = {"icmp", IPPROTO_ICMP, FIELD_ICMP_ID, FIELD_ICMP_ID, FIELD_ICMP_ID,
 		      FIELD_ICMP_ID},
-};
-
-enum { ICMP_ECHO_REPLY_TYPE = 0, ICMP_ECHO_REQUEST_TYPE = 8 };
-
-/* One protocol's part of the NAT while its rules are written. */
-struct translation {
-	struct ruleset *ruleset;
-	const struct nat_router *router;
-	const struct protocol *protocol;
-	enum nat_dependence mapping, filtering; /* of this protocol: ICMP peers have no ports */
-	uint64_t life, fresh_life, claim_life;
-	const struct set *claim, *out, *in, *permit, *fresh, *same;
-	struct chain *bind, *keep;
 };
 
 static enum nat_dependence of_protocol(enum nat_dependence dependence, enum nat_protocol protocol)
@@ -139,11 +109,7 @@ static void load_peer(struct builder *b, unsigned int reg, enum nat_dependence d
 		expr_load_field(b, reg + 1, port);
 }
 
-/*
- * What the mapping of a packet that leaves, and is not translated yet, depends on.
- * Keys have two fields or four: where only the peer's address counts, 0 is its port.
- */
-static void load_key(const struct translation *t, struct builder *b, unsigned int reg)
+void translation_load_key(const struct translation *t, struct builder *b, unsigned int reg)
 {
 	expr_load_field(b, reg, FIELD_IP_SADDR);
 	expr_load_field(b, reg + 1, t->protocol->out_port);
@@ -152,20 +118,18 @@ static void load_key(const struct translation *t, struct builder *b, unsigned in
 		expr_load_zero(b, reg + 3);
 }
 
-static unsigned int key_fields(const struct translation *t)
+unsigned int translation_key_fields(const struct translation *t)
 {
 	return t->mapping == ENDPOINT_INDEPENDENT ? 2 : 4;
 }
 
-/* The permission that a packet which leaves (already translated) gives, and that one which arrives
- * needs. */
-static void load_given(const struct translation *t, struct builder *b, unsigned int reg)
+void translation_load_given(const struct translation *t, struct builder *b, unsigned int reg)
 {
 	expr_load_field(b, reg, t->protocol->out_port);
 	load_peer(b, reg + 1, t->filtering, FIELD_IP_DADDR, t->protocol->out_peer);
 }
 
-static void load_needed(const struct translation *t, struct builder *b, unsigned int reg)
+void translation_load_needed(const struct translation *t, struct builder *b, unsigned int reg)
 {
 	expr_load_field(b, reg, t->protocol->in_port);
 	load_peer(b, reg + 1, t->filtering, FIELD_IP_SADDR, t->protocol->in_peer);
@@ -209,13 +173,13 @@ static void add_sets(struct translation *t)
  */
 static void finish_attempt(const struct translation *t, struct builder *b)
 {
-	unsigned int own = REG_OWNER + key_fields(t);
+	unsigned int own = REG_OWNER + translation_key_fields(t);
 
 	expr_load_addr(b, REG_HOLD, &t->router->externals[0]);
 	expr_add(b, t->claim, REG_PORT, REG_HOLD, TRIAL_CLAIM_MS);
 
-	load_key(t, b, REG_OWNER);
-	load_key(t, b, own);
+	translation_load_key(t, b, REG_OWNER);
+	translation_load_key(t, b, own);
 	expr_update(b, t->same, REG_OWNER, 0, SAME_MS);
 	expr_map_named(b, REG_PORT, t->claim, REG_OWNER, "$owner");
 	expr_match_set(b, REG_OWNER, t->same, true);
@@ -239,7 +203,7 @@ static struct chain *add_attempts(const struct translation *t)
 	chain = ir_add_chain(t->ruleset, NULL, comments[0], "%s_try", t->protocol->name);
 	b = expr_rule(t->ruleset, chain,
 		      "draw a port, claim it, look who owns it; ours: map to it");
-	load_key(t, &b, REG_KEY);
+	translation_load_key(t, &b, REG_KEY);
 	expr_draw_port(&b, REG_PORT,
 		       t->router->nat->ports.allocation == PORTS_SEQUENTIAL ? DRAW_NEXT
 									    : DRAW_RANDOM,
@@ -267,14 +231,14 @@ static void add_bind(struct translation *t)
 	t->bind = ir_add_chain(t->ruleset, NULL, "the external endpoint of a new flow", "%s_bind",
 			       t->protocol->name);
 	b = expr_rule(t->ruleset, t->bind, "there is a mapping: leave through it");
-	load_key(t, &b, REG_KEY);
+	translation_load_key(t, &b, REG_KEY);
 	expr_map(&b, REG_KEY, t->out, REG_EXTERNAL);
 	expr_snat(&b, REG_EXTERNAL);
 
 	if (t->router->nat->ports.allocation == PORTS_PRESERVING) {
 		b = expr_rule(t->ruleset, t->bind,
 			      "claim the own port, look who owns it; ours: map to it");
-		load_key(t, &b, REG_KEY);
+		translation_load_key(t, &b, REG_KEY);
 		expr_load_field(&b, REG_PORT, t->protocol->out_port);
 		finish_attempt(t, &b);
 	}
@@ -294,7 +258,7 @@ static void add_keep(struct translation *t)
 	t->keep = ir_add_chain(t->ruleset, NULL, "keep alive what a packet uses", "%s_keep",
 			       t->protocol->name);
 	b = expr_rule(t->ruleset, t->keep, "done a moment ago");
-	load_given(t, &b, 0);
+	translation_load_given(t, &b, 0);
 	expr_match_set(&b, 0, t->fresh, true);
 	expr_accept(&b);
 
@@ -306,7 +270,7 @@ static void add_keep(struct translation *t)
 	expr_update(&b, t->claim, REG_PORT, REG_HOLD, t->claim_life);
 	expr_update(&b, t->out, REG_KEY, REG_EXTERNAL, t->life);
 	expr_update(&b, t->in, REG_PORT, REG_KEY, t->life);
-	load_given(t, &b, REG_PERMISSION);
+	translation_load_given(t, &b, REG_PERMISSION);
 	expr_update(&b, t->permit, REG_PERMISSION, 0, t->life);
 	expr_update(&b, t->fresh, REG_PERMISSION, 0, t->fresh_life);
 	expr_accept(&b);
@@ -343,8 +307,8 @@ static void translation_init(struct translation *t, struct ruleset *ruleset,
 }
 
 /* Rules of a base chain that hand a protocol's packets to its chain. */
-static struct builder protocol_rule(const struct translation *t, struct chain *chain,
-				    const char *comment)
+struct builder translation_rule(const struct translation *t, struct chain *chain,
+				const char *comment)
 {
 	struct builder b = expr_rule(t->ruleset, chain, comment);
 
@@ -352,10 +316,10 @@ static struct builder protocol_rule(const struct translation *t, struct chain *c
 	return b;
 }
 
-static struct builder echo_rule(const struct translation *t, struct chain *chain, uint8_t type,
-				const char *comment)
+struct builder translation_echo_rule(const struct translation *t, struct chain *chain, uint8_t type,
+				     const char *comment)
 {
-	struct builder b = protocol_rule(t, chain, comment);
+	struct builder b = translation_rule(t, chain, comment);
 
 	expr_match_icmp_type(&b, type);
 	return b;
@@ -363,7 +327,7 @@ static struct builder echo_rule(const struct translation *t, struct chain *chain
 
 static void refuse_strangers(const struct translation *t, struct builder *b)
 {
-	load_needed(t, b, REG_PERMISSION);
+	translation_load_needed(t, b, REG_PERMISSION);
 	expr_match_set(b, REG_PERMISSION, t->permit, false);
 	expr_drop(b);
 }
@@ -392,13 +356,13 @@ static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 	expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[0], false);
 	expr_drop(&b);
 
-	b = protocol_rule(&t[NAT_UDP], strangers, NULL);
+	b = translation_rule(&t[NAT_UDP], strangers, NULL);
 	refuse_strangers(&t[NAT_UDP], &b);
-	b = protocol_rule(&t[NAT_TCP], strangers, NULL);
+	b = translation_rule(&t[NAT_TCP], strangers, NULL);
 	refuse_strangers(&t[NAT_TCP], &b);
-	b = echo_rule(&t[NAT_ICMP], strangers, ICMP_ECHO_REPLY_TYPE, NULL);
+	b = translation_echo_rule(&t[NAT_ICMP], strangers, ICMP_ECHO_REPLY_TYPE, NULL);
 	refuse_strangers(&t[NAT_ICMP], &b);
-	b = echo_rule(&t[NAT_ICMP], strangers, ICMP_ECHO_REQUEST_TYPE, NULL);
+	b = translation_echo_rule(&t[NAT_ICMP], strangers, ICMP_ECHO_REQUEST_TYPE, NULL);
 	refuse_strangers(&t[NAT_ICMP], &b);
 }
 
@@ -422,11 +386,11 @@ static void add_dstnat(struct ruleset *ruleset, const struct nat_router *router,
 	expr_match_iifname(&b, router->outside, false);
 	expr_accept(&b);
 
-	b = protocol_rule(&t[NAT_UDP], chain, NULL);
+	b = translation_rule(&t[NAT_UDP], chain, NULL);
 	translate_in(&t[NAT_UDP], &b);
-	b = protocol_rule(&t[NAT_TCP], chain, NULL);
+	b = translation_rule(&t[NAT_TCP], chain, NULL);
 	translate_in(&t[NAT_TCP], &b);
-	b = echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REQUEST_TYPE, NULL);
+	b = translation_echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REQUEST_TYPE, NULL);
 	translate_in(&t[NAT_ICMP], &b);
 }
 
@@ -442,11 +406,11 @@ static void add_srcnat(struct ruleset *ruleset, const struct nat_router *router,
 	expr_match_oifname(&b, router->outside, false);
 	expr_accept(&b);
 
-	b = protocol_rule(&t[NAT_UDP], chain, NULL);
+	b = translation_rule(&t[NAT_UDP], chain, NULL);
 	expr_goto(&b, t[NAT_UDP].bind);
-	b = protocol_rule(&t[NAT_TCP], chain, NULL);
+	b = translation_rule(&t[NAT_TCP], chain, NULL);
 	expr_goto(&b, t[NAT_TCP].bind);
-	b = echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REQUEST_TYPE, NULL);
+	b = translation_echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REQUEST_TYPE, NULL);
 	expr_goto(&b, t[NAT_ICMP].bind);
 
 	b = expr_rule(ruleset, chain, "other protocols: as Linux does it");
@@ -469,13 +433,13 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 	expr_match_addr(&b, FIELD_IP_SADDR, &router->externals[0], false);
 	expr_drop(&b);
 
-	b = protocol_rule(&t[NAT_UDP], chain, NULL);
+	b = translation_rule(&t[NAT_UDP], chain, NULL);
 	expr_goto(&b, t[NAT_UDP].keep);
-	b = protocol_rule(&t[NAT_TCP], chain, NULL);
+	b = translation_rule(&t[NAT_TCP], chain, NULL);
 	expr_goto(&b, t[NAT_TCP].keep);
-	b = echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REQUEST_TYPE, NULL);
+	b = translation_echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REQUEST_TYPE, NULL);
 	expr_goto(&b, t[NAT_ICMP].keep);
-	b = echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REPLY_TYPE, NULL);
+	b = translation_echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REPLY_TYPE, NULL);
 	expr_goto(&b, t[NAT_ICMP].keep);
 }
 
