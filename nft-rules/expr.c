@@ -129,8 +129,16 @@ static const struct {
 	[FIELD_TCP_DPORT] = {"tcp dport", NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2},
 	[FIELD_ICMP_TYPE] = {"icmp type", NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1},
 	[FIELD_ICMP_ID] = {"icmp id", NFT_PAYLOAD_TRANSPORT_HEADER, 4, 2},
+	[FIELD_TCP_FLAGS] = {"tcp flags", NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1},
+	/* nft has no names for these: 8 bytes of ICMP and 20 of IP come before the ports. */
+	[FIELD_QUOTED_SADDR] = {"@th,160,32", NFT_PAYLOAD_TRANSPORT_HEADER, 20, 4},
+	[FIELD_QUOTED_DADDR] = {"@th,192,32", NFT_PAYLOAD_TRANSPORT_HEADER, 24, 4},
+	[FIELD_QUOTED_SPORT] = {"@th,224,16", NFT_PAYLOAD_TRANSPORT_HEADER, 28, 2},
+	[FIELD_QUOTED_DPORT] = {"@th,240,16", NFT_PAYLOAD_TRANSPORT_HEADER, 30, 2},
+	[FIELD_QUOTED_PROTOCOL] = {"@th,136,8", NFT_PAYLOAD_TRANSPORT_HEADER, 17, 1},
 };
-static_assert(sizeof(fields) / sizeof(fields[0]) == FIELD_ICMP_ID + 1, "a field is missing");
+static_assert(sizeof(fields) / sizeof(fields[0]) == FIELD_QUOTED_PROTOCOL + 1,
+	      "a field is missing");
 
 void expr_load_field(struct builder *b, unsigned int reg, enum field field)
 {
@@ -172,15 +180,50 @@ void expr_load_zero(struct builder *b, unsigned int reg)
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	      "big-endian: shift left by 16 instead of swapping bytes");
 
-void expr_draw_port(struct builder *b, unsigned int reg, enum draw draw, uint16_t first,
-		    uint16_t count)
+static void change_bits(struct builder *b, unsigned int reg, uint32_t mask, uint32_t flip)
+{
+	struct nftnl_expr *expr = add_expr(b, "bitwise");
+
+	set_u32(expr, NFTNL_EXPR_BITWISE_SREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_BITWISE_DREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, sizeof(mask));
+	set_data(b, expr, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask));
+	set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, &flip, sizeof(flip));
+}
+
+static void shift_left(struct builder *b, unsigned int reg, uint32_t bits)
+{
+	struct nftnl_expr *expr = add_expr(b, "bitwise");
+
+	set_u32(expr, NFTNL_EXPR_BITWISE_SREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_BITWISE_DREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, sizeof(bits));
+	set_u32(expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_LSHIFT);
+	set_data(b, expr, NFTNL_EXPR_BITWISE_DATA, &bits, sizeof(bits));
+}
+
+static void draw_number(struct builder *b, unsigned int reg, enum draw draw, uint32_t modulus,
+			uint32_t offset)
 {
 	struct nftnl_expr *expr = add_expr(b, "numgen");
 
 	set_u32(expr, NFTNL_EXPR_NG_DREG, kernel_register(reg));
 	set_u32(expr, NFTNL_EXPR_NG_TYPE, draw == DRAW_RANDOM ? NFT_NG_RANDOM : NFT_NG_INCREMENTAL);
-	set_u32(expr, NFTNL_EXPR_NG_MODULUS, count);
-	set_u32(expr, NFTNL_EXPR_NG_OFFSET, first);
+	set_u32(expr, NFTNL_EXPR_NG_MODULUS, modulus);
+	set_u32(expr, NFTNL_EXPR_NG_OFFSET, offset);
+}
+
+void expr_draw_port(struct builder *b, unsigned int reg, const struct draw_port *draw)
+{
+	struct nftnl_expr *expr;
+
+	draw_number(b, reg, draw->draw, draw->modulus, draw->offset);
+	if (draw->down)
+		change_bits(b, reg, 0xffff, 0xffff);
+	if (draw->pairs)
+		shift_left(b, reg, 1);
+	if (draw->odd)
+		change_bits(b, reg, 0xffff, 1);
 
 	expr = add_expr(b, "byteorder");
 	set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, kernel_register(reg));
@@ -189,9 +232,23 @@ void expr_draw_port(struct builder *b, unsigned int reg, enum draw draw, uint16_
 	set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof(uint16_t));
 	set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof(uint16_t));
 
-	say(b, "$port = numgen %s mod %u offset %u", draw == DRAW_RANDOM ? "random" : "inc", count,
-	    first);
+	say(b, "$port = numgen %s mod %u offset %u%s%s%s",
+	    draw->draw == DRAW_RANDOM ? "random" : "inc", draw->modulus, draw->offset,
+	    draw->down ? " ^ 65535" : "", draw->pairs ? " << 1" : "", draw->odd ? " ^ 1" : "");
 	set_text(b, reg, "$port");
+}
+
+/* A port fills the first two bytes of its register, in network order. */
+void expr_change_port(struct builder *b, unsigned int reg, uint16_t mask, uint16_t flip)
+{
+	char before[EXPR_TEXT_MAX];
+
+	memcpy(before, b->registers[reg], sizeof(before));
+	change_bits(b, reg, htons(mask), htons(flip));
+	if (mask != UINT16_MAX)
+		set_text(b, reg, "%.64s & %u", before, mask);
+	else
+		set_text(b, reg, "%.64s ^ %u", before, flip);
 }
 
 static void compare(struct builder *b, unsigned int reg, const void *data, size_t length,
@@ -254,11 +311,162 @@ void expr_match_addr(struct builder *b, enum field field, const struct addr *add
 	say(b, "%s %s%s", b->registers[0], equal ? "" : "!= ", addr_format(addr, text));
 }
 
+static const char *icmp_type_name(uint8_t type)
+{
+	switch (type) {
+	case 0:
+		return "echo-reply";
+	case 3:
+		return "destination-unreachable";
+	case 8:
+		return "echo-request";
+	case 11:
+		return "time-exceeded";
+	case 12:
+		return "parameter-problem";
+	default:
+		return "?";
+	}
+}
+
 void expr_match_icmp_type(struct builder *b, uint8_t type)
 {
 	expr_load_field(b, 0, FIELD_ICMP_TYPE);
 	compare(b, 0, &type, sizeof(type), true);
-	say(b, "icmp type %s", type == 8 ? "echo-request" : "echo-reply");
+	say(b, "icmp type %s", icmp_type_name(type));
+}
+
+void expr_match_quoted_protocol(struct builder *b, uint8_t protocol)
+{
+	expr_load_field(b, 0, FIELD_QUOTED_PROTOCOL);
+	compare(b, 0, &protocol, sizeof(protocol), true);
+	say(b, "%s %u", b->registers[0], protocol);
+}
+
+static void mask(struct builder *b, unsigned int reg, const void *bits, size_t length)
+{
+	const uint32_t zero = 0;
+	struct nftnl_expr *expr = add_expr(b, "bitwise");
+
+	set_u32(expr, NFTNL_EXPR_BITWISE_SREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_BITWISE_DREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, (uint32_t)length);
+	set_data(b, expr, NFTNL_EXPR_BITWISE_MASK, bits, length);
+	set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, &zero, length);
+}
+
+static const char *const tcp_flag_names[] = {"fin", "syn", "rst", "psh", "ack"};
+
+static const char *tcp_flags_text(uint8_t flags, char text[EXPR_TEXT_MAX])
+{
+	size_t i, used = 0;
+
+	snprintf(text, EXPR_TEXT_MAX, "0");
+	for (i = 0; i < sizeof(tcp_flag_names) / sizeof(tcp_flag_names[0]); i++)
+		if (flags & (1U << i))
+			used += (size_t)snprintf(text + used, EXPR_TEXT_MAX - used, "%s%s",
+						 used ? " | " : "", tcp_flag_names[i]);
+	return text;
+}
+
+void expr_match_tcp_flags(struct builder *b, uint8_t bits, uint8_t value, bool equal)
+{
+	char bits_text[EXPR_TEXT_MAX], value_text[EXPR_TEXT_MAX];
+
+	expr_load_field(b, 0, FIELD_TCP_FLAGS);
+	mask(b, 0, &bits, sizeof(bits));
+	compare(b, 0, &value, sizeof(value), equal);
+	say(b, "tcp flags & (%s) %s %s", tcp_flags_text(bits, bits_text),
+	    equal ? "==" : "!=", tcp_flags_text(value, value_text));
+}
+
+static void load_ct(struct builder *b, unsigned int reg, uint32_t key)
+{
+	struct nftnl_expr *expr = add_expr(b, "ct");
+
+	set_u32(expr, NFTNL_EXPR_CT_KEY, key);
+	set_u32(expr, NFTNL_EXPR_CT_DREG, kernel_register(reg));
+}
+
+void expr_match_ct_direction(struct builder *b, bool reply)
+{
+	const uint8_t direction = reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
+
+	load_ct(b, 0, NFT_CT_DIRECTION);
+	compare(b, 0, &direction, sizeof(direction), true);
+	say(b, "ct direction %s", reply ? "reply" : "original");
+}
+
+void expr_match_ct_assured(struct builder *b, bool assured)
+{
+	const uint32_t bit = IPS_ASSURED, zero = 0;
+
+	load_ct(b, 0, NFT_CT_STATUS);
+	mask(b, 0, &bit, sizeof(bit));
+	compare(b, 0, &zero, sizeof(zero), !assured);
+	say(b, "ct status %sassured", assured ? "" : "! ");
+}
+
+void expr_match_ct_mark(struct builder *b, uint32_t mark_value)
+{
+	load_ct(b, 0, NFT_CT_MARK);
+	compare(b, 0, &mark_value, sizeof(mark_value), true);
+	say(b, "ct mark %u", mark_value);
+}
+
+void expr_match_mark(struct builder *b, uint32_t mark_value, bool equal)
+{
+	load_meta(b, 0, NFT_META_MARK);
+	compare(b, 0, &mark_value, sizeof(mark_value), equal);
+	say(b, "meta mark %s%u", equal ? "" : "!= ", mark_value);
+}
+
+void expr_set_mark(struct builder *b, uint32_t mark_value)
+{
+	struct nftnl_expr *expr;
+
+	load_value(b, 0, mark_value);
+	expr = add_expr(b, "meta");
+	set_u32(expr, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+	set_u32(expr, NFTNL_EXPR_META_SREG, kernel_register(0));
+	say(b, "meta mark set %u", mark_value);
+}
+
+void expr_set_ct_mark(struct builder *b, uint32_t mark_value)
+{
+	struct nftnl_expr *expr;
+
+	load_value(b, 0, mark_value);
+	expr = add_expr(b, "ct");
+	set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
+	set_u32(expr, NFTNL_EXPR_CT_SREG, kernel_register(0));
+	say(b, "ct mark set %u", mark_value);
+}
+
+/* The IP header's checksum is the only one that knows of it in ICMP. */
+void expr_set_saddr(struct builder *b, const struct addr *addr)
+{
+	struct nftnl_expr *expr;
+	char text[ADDR_TEXT_MAX];
+
+	load_value(b, 0, addr_to_ipv4(addr));
+	expr = add_expr(b, "payload");
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, fields[FIELD_IP_SADDR].base);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, fields[FIELD_IP_SADDR].offset);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, fields[FIELD_IP_SADDR].length);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_SREG, kernel_register(0));
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+	set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, 10); /* RFC 791 section 3.1 */
+	say(b, "ip saddr set %s", addr_format(addr, text));
+}
+
+void expr_log(struct builder *b, uint16_t group)
+{
+	struct nftnl_expr *expr = add_expr(b, "log");
+
+	if (expr)
+		nftnl_expr_set_u16(expr, NFTNL_EXPR_LOG_GROUP, group);
+	say(b, "log group %u", group);
 }
 
 static const struct {
@@ -274,20 +482,11 @@ static const struct {
 void expr_match_ct_state(struct builder *b, uint32_t states)
 {
 	const uint32_t zero = 0;
-	struct nftnl_expr *expr = add_expr(b, "ct");
 	char text[EXPR_TEXT_MAX] = "";
 	size_t i, used = 0;
 
-	set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
-	set_u32(expr, NFTNL_EXPR_CT_DREG, kernel_register(0));
-
-	expr = add_expr(b, "bitwise");
-	set_u32(expr, NFTNL_EXPR_BITWISE_SREG, kernel_register(0));
-	set_u32(expr, NFTNL_EXPR_BITWISE_DREG, kernel_register(0));
-	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, sizeof(states));
-	set_data(b, expr, NFTNL_EXPR_BITWISE_MASK, &states, sizeof(states));
-	set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero));
-
+	load_ct(b, 0, NFT_CT_STATE);
+	mask(b, 0, &states, sizeof(states));
 	compare(b, 0, &zero, sizeof(zero), false);
 	for (i = 0; i < sizeof(ct_states) / sizeof(ct_states[0]); i++)
 		if (states & ct_states[i].bit)
@@ -317,6 +516,94 @@ void expr_match_set(struct builder *b, unsigned int reg, const struct set *set, 
 		set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
 	say(b, "%s %s@%s", joined(b, reg, ir_type_registers(&set->key), key),
 	    member ? "" : "!= ", set->name);
+}
+
+void expr_match_key(struct builder *b, unsigned int reg, const struct set *map, unsigned int scratch)
+{
+	struct nftnl_expr *expr = look_up(b, reg, map);
+	char key[JOINED_MAX];
+
+	if (!expr)
+		return;
+	set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, kernel_register(scratch));
+	say(b, "%s @%s", joined(b, reg, ir_type_registers(&map->key), key), map->name);
+}
+
+static void load_ct(struct builder *b, unsigned int reg, uint32_t key, int direction)
+{
+	struct nftnl_expr *expr = add_expr(b, "ct");
+
+	set_u32(expr, NFTNL_EXPR_CT_KEY, key);
+	set_u32(expr, NFTNL_EXPR_CT_DREG, kernel_register(reg));
+	if (expr && direction >= 0)
+		nftnl_expr_set_u8(expr, NFTNL_EXPR_CT_DIR, (uint8_t)direction);
+}
+
+void expr_load_original_daddr(struct builder *b, unsigned int reg)
+{
+	load_ct(b, reg, NFT_CT_DST_IP, IP_CT_DIR_ORIGINAL);
+	set_text(b, reg, "ct original ip daddr");
+}
+
+void expr_load_original_dport(struct builder *b, unsigned int reg)
+{
+	load_ct(b, reg, NFT_CT_PROTO_DST, IP_CT_DIR_ORIGINAL);
+	set_text(b, reg, "ct original proto-dst");
+}
+
+void expr_match_reply(struct builder *b)
+{
+	const uint8_t reply = IP_CT_DIR_REPLY;
+
+	load_ct(b, 0, NFT_CT_DIRECTION, -1);
+	compare(b, 0, &reply, sizeof(reply), true);
+	say(b, "ct direction reply");
+}
+
+void expr_match_parity(struct builder *b, enum field port, bool odd)
+{
+	uint16_t last_bit = odd ? htons(1) : 0;
+
+	expr_load_field(b, 0, port);
+	change_bits(b, 0, htons(1), 0);
+	compare(b, 0, &last_bit, sizeof(last_bit), true);
+	say(b, "%s & 1 == %d", b->registers[0], odd);
+}
+
+static void compare_port(struct builder *b, unsigned int reg, uint32_t operation, uint16_t port)
+{
+	struct nftnl_expr *expr = add_expr(b, "cmp");
+	uint16_t value = htons(port);
+
+	set_u32(expr, NFTNL_EXPR_CMP_SREG, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_CMP_OP, operation);
+	set_data(b, expr, NFTNL_EXPR_CMP_DATA, &value, sizeof(value));
+}
+
+void expr_match_ports(struct builder *b, unsigned int reg, uint16_t first, uint16_t last)
+{
+	compare_port(b, reg, NFT_CMP_GTE, first);
+	compare_port(b, reg, NFT_CMP_LTE, last);
+	say(b, "%s %u-%u", b->registers[reg], first, last);
+}
+
+static void match_number(struct builder *b, enum draw draw, uint32_t turns)
+{
+	const uint32_t zero = 0;
+
+	draw_number(b, 0, draw, turns, 0);
+	compare(b, 0, &zero, sizeof(zero), true);
+	say(b, "numgen %s mod %u 0", draw == DRAW_RANDOM ? "random" : "inc", turns);
+}
+
+void expr_match_turn(struct builder *b, uint32_t turns)
+{
+	match_number(b, DRAW_NEXT, turns);
+}
+
+void expr_match_chance(struct builder *b, uint32_t turns)
+{
+	match_number(b, DRAW_RANDOM, turns);
 }
 
 void expr_map(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest)
@@ -375,6 +662,12 @@ static const char *duration(uint64_t ms, char text[32])
 	return text;
 }
 
+static const char *const change_words[] = {
+	[NFT_DYNSET_OP_ADD] = "add",
+	[NFT_DYNSET_OP_UPDATE] = "update",
+	[NFT_DYNSET_OP_DELETE] = "delete",
+};
+
 static void change_set(struct builder *b, uint32_t operation, const struct set *set,
 		       unsigned int key, unsigned int data, uint64_t timeout_ms)
 {
@@ -390,11 +683,12 @@ static void change_set(struct builder *b, uint32_t operation, const struct set *
 	set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, kernel_register(key));
 	if (map)
 		set_u32(expr, NFTNL_EXPR_DYNSET_SREG_DATA, kernel_register(data));
-	set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, timeout_ms);
+	if (timeout_ms)
+		set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, timeout_ms);
 	if (map)
 		joined(b, data, ir_type_registers(&set->data), data_text);
-	say(b, "%s @%s { %s timeout %s%s%s }", operation == NFT_DYNSET_OP_ADD ? "add" : "update",
-	    set->name, joined(b, key, ir_type_registers(&set->key), key_text),
+	say(b, "%s @%s { %s%s%s%s%s }", change_words[operation], set->name,
+	    joined(b, key, ir_type_registers(&set->key), key_text), timeout_ms ? " timeout " : "",
 	    duration(timeout_ms, time_text), map ? " : " : "", data_text);
 }
 
@@ -408,6 +702,11 @@ void expr_update(struct builder *b, const struct set *set, unsigned int key, uns
 		 uint64_t timeout_ms)
 {
 	change_set(b, NFT_DYNSET_OP_UPDATE, set, key, data, timeout_ms);
+}
+
+void expr_delete(struct builder *b, const struct set *set, unsigned int key, unsigned int data)
+{
+	change_set(b, NFT_DYNSET_OP_DELETE, set, key, data, 0);
 }
 
 static void translate(struct builder *b, uint32_t type, const char *word, unsigned int reg)
@@ -431,6 +730,37 @@ void expr_snat(struct builder *b, unsigned int reg)
 void expr_dnat(struct builder *b, unsigned int reg)
 {
 	translate(b, NFT_NAT_DNAT, "dnat", reg);
+}
+
+void expr_dnat_addr(struct builder *b, unsigned int reg)
+{
+	struct nftnl_expr *expr = add_expr(b, "nat");
+
+	set_u32(expr, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+	set_u32(expr, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+	set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, kernel_register(reg));
+	set_u32(expr, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_MAP_IPS);
+	say(b, "dnat to %s", b->registers[reg]);
+}
+
+static void reject(struct builder *b, uint32_t type, uint8_t code, const char *text)
+{
+	struct nftnl_expr *expr = add_expr(b, "reject");
+
+	set_u32(expr, NFTNL_EXPR_REJECT_TYPE, type);
+	if (expr)
+		nftnl_expr_set_u8(expr, NFTNL_EXPR_REJECT_CODE, code);
+	say(b, "%s", text);
+}
+
+void expr_reject(struct builder *b)
+{
+	reject(b, NFT_REJECT_ICMP_UNREACH, 3, "reject with icmp port-unreachable");
+}
+
+void expr_reject_tcp(struct builder *b)
+{
+	reject(b, NFT_REJECT_TCP_RST, 0, "reject with tcp reset");
 }
 
 void expr_masquerade(struct builder *b)
@@ -459,6 +789,11 @@ void expr_accept(struct builder *b)
 void expr_drop(struct builder *b)
 {
 	decide(b, NF_DROP, "drop", NULL);
+}
+
+void expr_return(struct builder *b)
+{
+	decide(b, NFT_RETURN, "return", NULL);
 }
 
 void expr_jump(struct builder *b, const struct chain *chain)

@@ -42,6 +42,13 @@ enum field {
 	FIELD_TCP_DPORT,
 	FIELD_ICMP_TYPE,
 	FIELD_ICMP_ID,
+	FIELD_TCP_FLAGS,
+	/* Of the packet that an ICMP error quotes, where its IP header has no options. */
+	FIELD_QUOTED_SADDR,
+	FIELD_QUOTED_DADDR,
+	FIELD_QUOTED_SPORT,
+	FIELD_QUOTED_DPORT,
+	FIELD_QUOTED_PROTOCOL,
 };
 
 /* Loads. @reg counts from 0. */
@@ -49,10 +56,22 @@ void expr_load_field(struct builder *b, unsigned int reg, enum field field);
 void expr_load_addr(struct builder *b, unsigned int reg, const struct addr *addr);
 void expr_load_zero(struct builder *b, unsigned int reg);
 
-/* "$port": a port drawn from @first..@first + @count - 1, in network order. */
+/* What the flow's first packet was addressed to. */
+void expr_load_original_daddr(struct builder *b, unsigned int reg);
+void expr_load_original_dport(struct builder *b, unsigned int reg);
+
+/*
+ * "$port": a port, in network order. A number is drawn from @modulus ones, from @offset
+ * on; `down` then counts down from 65535 instead of up from 0, `pairs` doubles it, and
+ * `odd` adds one to an even number.
+ */
 enum draw { DRAW_RANDOM, DRAW_NEXT };
-void expr_draw_port(struct builder *b, unsigned int reg, enum draw draw, uint16_t first,
-		    uint16_t count);
+struct draw_port {
+	enum draw draw;
+	uint32_t modulus, offset;
+	bool down, pairs, odd;
+};
+void expr_draw_port(struct builder *b, unsigned int reg, const struct draw_port *draw);
 
 /* Matches: the rule ends here unless they hold. */
 void expr_match_iifname(struct builder *b, const char *name, bool equal);
@@ -61,7 +80,22 @@ void expr_match_l4proto(struct builder *b, uint8_t protocol);
 void expr_match_addr(struct builder *b, enum field field, const struct addr *addr, bool equal);
 void expr_match_icmp_type(struct builder *b, uint8_t type);
 void expr_match_ct_state(struct builder *b, uint32_t states); /* any of NF_CT_STATE_BIT()... */
+void expr_match_ct_direction(struct builder *b, bool reply);
+void expr_match_ct_assured(struct builder *b, bool assured);
+void expr_match_ct_mark(struct builder *b, uint32_t mark);
+void expr_match_mark(struct builder *b, uint32_t mark, bool equal);
+void expr_match_tcp_flags(struct builder *b, uint8_t mask, uint8_t value, bool equal);
+void expr_match_quoted_protocol(struct builder *b, uint8_t protocol);
 void expr_match_set(struct builder *b, unsigned int reg, const struct set *set, bool member);
+void expr_match_key(struct builder *b, unsigned int reg, const struct set *map,
+		    unsigned int scratch); /* the map has the key */
+void expr_match_reply(struct builder *b);  /* the packet goes against its flow's first one */
+void expr_match_parity(struct builder *b, enum field port, bool odd);
+void expr_match_ports(struct builder *b, unsigned int reg, uint16_t first, uint16_t last);
+
+/* Once in @turns evaluations: the first, and then in turn; or one at random. */
+void expr_match_turn(struct builder *b, uint32_t turns);
+void expr_match_chance(struct builder *b, uint32_t turns);
 
 /*
  * What @map holds for the key in @reg goes to @dest; the rule ends when it holds nothing.
@@ -73,18 +107,33 @@ void expr_map(struct builder *b, unsigned int reg, const struct set *map, unsign
 void expr_map_named(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest,
 		    const char *name);
 
+/* The port in @reg becomes (port & @mask) ^ @flip. */
+void expr_change_port(struct builder *b, unsigned int reg, uint16_t mask, uint16_t flip);
+
 /* Add an element, or add it or else set its timer anew. A full set ends the rule. */
 void expr_add(struct builder *b, const struct set *set, unsigned int key, unsigned int data,
 	      uint64_t timeout_ms);
 void expr_update(struct builder *b, const struct set *set, unsigned int key, unsigned int data,
 		 uint64_t timeout_ms);
 
+void expr_delete(struct builder *b, const struct set *set, unsigned int key, unsigned int data);
+
+/* Statements that leave something on the packet or its flow, or tell somebody of it. */
+void expr_set_mark(struct builder *b, uint32_t mark);
+void expr_set_ct_mark(struct builder *b, uint32_t mark);
+void expr_set_saddr(struct builder *b, const struct addr *addr); /* without conntrack */
+void expr_log(struct builder *b, uint16_t group);
+
 /* Statements that decide. The endpoint to translate to is in @reg (address) and @reg + 1 (port). */
 void expr_snat(struct builder *b, unsigned int reg);
 void expr_dnat(struct builder *b, unsigned int reg);
+void expr_dnat_addr(struct builder *b, unsigned int reg); /* the port stays */
 void expr_masquerade(struct builder *b);
 void expr_accept(struct builder *b);
 void expr_drop(struct builder *b);
+void expr_return(struct builder *b);
+void expr_reject(struct builder *b);     /* ICMP port unreachable */
+void expr_reject_tcp(struct builder *b); /* a reset */
 void expr_jump(struct builder *b, const struct chain *chain);
 void expr_goto(struct builder *b, const struct chain *chain); /* does not come back */
 
