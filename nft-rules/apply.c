@@ -100,7 +100,7 @@ static void put_table(struct batch *batch)
 
 static int fill_set(struct nftnl_set *nl, const struct set *set, uint32_t id)
 {
-	uint32_t flags = NFT_SET_TIMEOUT | NFT_SET_EVAL;
+	uint32_t flags = set->fixed ? 0 : NFT_SET_TIMEOUT | NFT_SET_EVAL;
 
 	if (set->data.count)
 		flags |= NFT_SET_MAP;
@@ -140,6 +140,45 @@ static void put_set(struct batch *batch, const struct set *set)
 		message_end(batch, message);
 	}
 	comment_free(comment);
+	if (nl)
+		nftnl_set_free(nl);
+}
+
+static int fill_element(struct nftnl_set_elem *nl, const struct set *set,
+			const struct element *element)
+{
+	if (nftnl_set_elem_set(nl, NFTNL_SET_ELEM_KEY, element->key, ir_type_length(&set->key)) < 0)
+		return -ENOMEM;
+	if (set->data.count && nftnl_set_elem_set(nl, NFTNL_SET_ELEM_DATA, element->data,
+						  ir_type_length(&set->data)) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static void put_elements(struct batch *batch, const struct set *set)
+{
+	struct nftnl_set *nl = nftnl_set_alloc();
+	struct nftnl_set_elem *element;
+	struct nlmsghdr *message;
+	size_t i;
+
+	if (!nl || nftnl_set_set_str(nl, NFTNL_SET_TABLE, IR_TABLE) < 0 ||
+	    nftnl_set_set_str(nl, NFTNL_SET_NAME, set->name) < 0)
+		batch->error = -ENOMEM;
+	for (i = 0; i < set->element_count && !batch->error; i++) {
+		element = nftnl_set_elem_alloc();
+		if (!element) {
+			batch->error = -ENOMEM;
+			break;
+		}
+		nftnl_set_elem_add(nl, element);
+		batch->error = fill_element(element, set, &set->elements[i]);
+	}
+	message = message_begin(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL);
+	if (message) {
+		nftnl_set_elems_nlmsg_build_payload(message, nl);
+		message_end(batch, message);
+	}
 	if (nl)
 		nftnl_set_free(nl);
 }
@@ -214,6 +253,9 @@ static void put_all(struct batch *batch, const struct ruleset *ruleset)
 	for (i = 0; i < ruleset->chain_count; i++)
 		for (j = 0; j < ruleset->chains[i].rule_count; j++)
 			put_rule(batch, &ruleset->chains[i], &ruleset->chains[i].rules[j]);
+	for (i = 0; i < ruleset->set_count; i++)
+		if (ruleset->sets[i].element_count)
+			put_elements(batch, &ruleset->sets[i]);
 	if (batch->error)
 		return;
 	/* BATCH_END answers only since Linux 6.10. */
@@ -346,7 +388,7 @@ static int take_answers(const struct ruleset *ruleset, const struct batch *batch
 
 int ruleset_apply(const struct ruleset *ruleset, struct mnl_socket *socket, struct diag *d)
 {
-	struct batch batch = {.buffer = malloc(BATCH_BYTES)};
+	struct batch batch = {.buffer = calloc(1, BATCH_BYTES)}; /* padding is sent too */
 	struct timespec now;
 	int r;
 

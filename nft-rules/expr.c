@@ -6,6 +6,7 @@
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <net/if.h>
@@ -222,8 +223,8 @@ void expr_draw_port(struct builder *b, unsigned int reg, const struct draw_port 
 		change_bits(b, reg, 0xffff, 0xffff);
 	if (draw->pairs)
 		shift_left(b, reg, 1);
-	if (draw->odd)
-		change_bits(b, reg, 0xffff, 1);
+	if (draw->pairs) /* a number too large is a port out of range, but must stay a port */
+		change_bits(b, reg, 0xffff, draw->odd);
 
 	expr = add_expr(b, "byteorder");
 	set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, kernel_register(reg));
@@ -380,28 +381,22 @@ void expr_match_tcp_flags(struct builder *b, uint8_t bits, uint8_t value, bool e
 	    equal ? "==" : "!=", tcp_flags_text(value, value_text));
 }
 
-static void load_ct(struct builder *b, unsigned int reg, uint32_t key)
+/* @direction: IP_CT_DIR_..., or -1 for what has none. */
+static void load_ct(struct builder *b, unsigned int reg, uint32_t key, int direction)
 {
 	struct nftnl_expr *expr = add_expr(b, "ct");
 
 	set_u32(expr, NFTNL_EXPR_CT_KEY, key);
 	set_u32(expr, NFTNL_EXPR_CT_DREG, kernel_register(reg));
-}
-
-void expr_match_ct_direction(struct builder *b, bool reply)
-{
-	const uint8_t direction = reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
-
-	load_ct(b, 0, NFT_CT_DIRECTION);
-	compare(b, 0, &direction, sizeof(direction), true);
-	say(b, "ct direction %s", reply ? "reply" : "original");
+	if (expr && direction >= 0)
+		nftnl_expr_set_u8(expr, NFTNL_EXPR_CT_DIR, (uint8_t)direction);
 }
 
 void expr_match_ct_assured(struct builder *b, bool assured)
 {
 	const uint32_t bit = IPS_ASSURED, zero = 0;
 
-	load_ct(b, 0, NFT_CT_STATUS);
+	load_ct(b, 0, NFT_CT_STATUS, -1);
 	mask(b, 0, &bit, sizeof(bit));
 	compare(b, 0, &zero, sizeof(zero), !assured);
 	say(b, "ct status %sassured", assured ? "" : "! ");
@@ -409,7 +404,7 @@ void expr_match_ct_assured(struct builder *b, bool assured)
 
 void expr_match_ct_mark(struct builder *b, uint32_t mark_value)
 {
-	load_ct(b, 0, NFT_CT_MARK);
+	load_ct(b, 0, NFT_CT_MARK, -1);
 	compare(b, 0, &mark_value, sizeof(mark_value), true);
 	say(b, "ct mark %u", mark_value);
 }
@@ -485,7 +480,7 @@ void expr_match_ct_state(struct builder *b, uint32_t states)
 	char text[EXPR_TEXT_MAX] = "";
 	size_t i, used = 0;
 
-	load_ct(b, 0, NFT_CT_STATE);
+	load_ct(b, 0, NFT_CT_STATE, -1);
 	mask(b, 0, &states, sizeof(states));
 	compare(b, 0, &zero, sizeof(zero), false);
 	for (i = 0; i < sizeof(ct_states) / sizeof(ct_states[0]); i++)
@@ -527,16 +522,6 @@ void expr_match_key(struct builder *b, unsigned int reg, const struct set *map, 
 		return;
 	set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, kernel_register(scratch));
 	say(b, "%s @%s", joined(b, reg, ir_type_registers(&map->key), key), map->name);
-}
-
-static void load_ct(struct builder *b, unsigned int reg, uint32_t key, int direction)
-{
-	struct nftnl_expr *expr = add_expr(b, "ct");
-
-	set_u32(expr, NFTNL_EXPR_CT_KEY, key);
-	set_u32(expr, NFTNL_EXPR_CT_DREG, kernel_register(reg));
-	if (expr && direction >= 0)
-		nftnl_expr_set_u8(expr, NFTNL_EXPR_CT_DIR, (uint8_t)direction);
 }
 
 void expr_load_original_daddr(struct builder *b, unsigned int reg)

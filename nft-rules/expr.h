@@ -80,7 +80,6 @@ void expr_match_l4proto(struct builder *b, uint8_t protocol);
 void expr_match_addr(struct builder *b, enum field field, const struct addr *addr, bool equal);
 void expr_match_icmp_type(struct builder *b, uint8_t type);
 void expr_match_ct_state(struct builder *b, uint32_t states); /* any of NF_CT_STATE_BIT()... */
-void expr_match_ct_direction(struct builder *b, bool reply);
 void expr_match_ct_assured(struct builder *b, bool assured);
 void expr_match_ct_mark(struct builder *b, uint32_t mark);
 void expr_match_mark(struct builder *b, uint32_t mark, bool equal);

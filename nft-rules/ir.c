@@ -87,6 +87,31 @@ struct set *ir_add_set(struct ruleset *ruleset, const struct type *key, const st
 	return set;
 }
 
+void ir_add_element(struct ruleset *ruleset, struct set *set, const uint32_t key[2],
+		    const uint32_t data[2], const char *text, ...)
+{
+	struct element *element;
+	va_list args;
+	int length;
+
+	if (ruleset->error)
+		return;
+	if (set->element_count == NAT_FORWARDS_MAX) {
+		ir_fail(ruleset, -E2BIG);
+		return;
+	}
+	set->fixed = true;
+	element = &set->elements[set->element_count++];
+	memcpy(element->key, key, sizeof(element->key));
+	if (data)
+		memcpy(element->data, data, sizeof(element->data));
+	va_start(args, text);
+	length = vsnprintf(element->text, sizeof(element->text), text, args);
+	va_end(args);
+	if (length < 0 || (size_t)length >= sizeof(element->text))
+		ir_fail(ruleset, -ENAMETOOLONG);
+}
+
 struct chain *ir_add_chain(struct ruleset *ruleset, const struct hook *hook, const char *comment,
 			   const char *name, ...)
 {

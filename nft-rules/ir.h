@@ -24,8 +24,8 @@ enum {
 	IR_COMMENT_MAX =
 		128, /* bytes with the NUL; nft keeps no more (NFTNL_UDATA_COMMENT_MAXLEN) */
 	IR_FIELDS_MAX = 5,
-	IR_SETS_MAX = 24,
-	IR_CHAINS_MAX = 32,
+	IR_SETS_MAX = 48,
+	IR_CHAINS_MAX = 72,
 };
 
 /*
@@ -41,11 +41,23 @@ struct type {
 	size_t count;
 };
 
-/* A dynamic set with timeouts, filled by the rules themselves; a map when it has data. */
+/* An element that is there from the beginning: the registers of its key and its data. */
+struct element {
+	uint32_t key[2], data[2];
+	char text[64];
+};
+
+/*
+ * A set, or a map when it has data. Dynamic with timeouts and filled by the rules
+ * themselves, unless it has elements from the beginning: then it only has those.
+ */
 struct set {
 	char name[IR_NAME_MAX];
 	char comment[IR_COMMENT_MAX];
 	struct type key, data;
+	bool fixed;
+	struct element elements[NAT_FORWARDS_MAX];
+	size_t element_count;
 };
 
 /* Where a base chain is hooked. */
@@ -89,6 +101,10 @@ struct ruleset *ir_new(void); /* NULL without memory */
  */
 struct set *ir_add_set(struct ruleset *ruleset, const struct type *key, const struct type *data,
 		       const char *comment, const char *name, ...)
+	__attribute__((format(printf, 5, 6)));
+/* Give a fixed set one more element (NULL: a set without data). Its text is a printf format. */
+void ir_add_element(struct ruleset *ruleset, struct set *set, const uint32_t key[2],
+		    const uint32_t data[2], const char *text, ...)
 	__attribute__((format(printf, 5, 6)));
 struct chain *ir_add_chain(struct ruleset *ruleset, const struct hook *hook, const char *comment,
 			   const char *name, ...) __attribute__((format(printf, 4, 5)));

@@ -17,12 +17,18 @@ static void print_set(FILE *out, const struct set *set)
 {
 	char key[IR_TYPE_TEXT_MAX], data[IR_TYPE_TEXT_MAX];
 	bool map = set->data.count > 0;
+	size_t i;
 
 	print_comment(out, "\t", set->comment);
 	fprintf(out, "\t%s %s {\n", map ? "map" : "set", set->name);
 	fprintf(out, "\t\ttype %s%s%s\n", ir_type_format(&set->key, key), map ? " : " : "",
 		map ? ir_type_format(&set->data, data) : "");
-	fprintf(out, "\t\tflags dynamic,timeout\n\t}\n");
+	if (!set->fixed)
+		fprintf(out, "\t\tflags dynamic,timeout\n");
+	for (i = 0; i < set->element_count; i++)
+		fprintf(out, "%s%s%s", i ? ",\n\t\t\t     " : "\t\telements = { ",
+			set->elements[i].text, i + 1 == set->element_count ? " }\n" : "");
+	fprintf(out, "\t}\n");
 }
 
 static size_t rule_columns(const struct rule *rule)
