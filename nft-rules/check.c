@@ -80,8 +80,8 @@ static void check_contiguous(const struct nat *nat, struct flaws *flaws)
 		     nat_allocation_name(ports->allocation));
 	if (nat->mapping == ADDRESS_AND_PORT_DEPENDENT)
 		flaw(flaws, "ports.contiguous", "mapping",
-		     "neighbours need a mapping that both ports of a pair share the fate of: "
-		     "with %s each destination has its own",
+		     "with mapping %s each destination gets ports of its own, and a pair would "
+		     "not stay one",
 		     nat_dependence_name(nat->mapping));
 	if (ports->overloading)
 		flaw(flaws, "ports.contiguous", "ports.overloading",

@@ -156,9 +156,10 @@ static const struct yaml *section(struct loader *loader, const struct yaml *root
 
 static int load_root(struct loader *loader, const struct yaml *root)
 {
-	static const char *const known[] = {"name",  "description", "networks",
+	static const char *const known[] = {"name",  "description", "networks", "nats",
 					    "nodes", "steps",       NULL};
 	const struct yaml *steps = yaml_get(root, "steps");
+	const struct yaml *nats = yaml_get(root, "nats");
 	int r;
 
 	if (!read_map(loader->source, root, "a topology"))
@@ -172,6 +173,8 @@ static int load_root(struct loader *loader, const struct yaml *root)
 	if (steps && !yaml_is_null(steps) && read_list(loader->source, steps, "steps"))
 		loader->steps = steps;
 	r = load_networks(loader);
+	if (r == 0 && nats && read_map(loader->source, nats, "nats"))
+		r = load_nats(loader, nats);
 	if (r == 0)
 		r = load_nodes(loader);
 	loader->picture_is_good = loader->source->mistakes == 0;
@@ -179,8 +182,12 @@ static int load_root(struct loader *loader, const struct yaml *root)
 		r = resolve_uplinks(loader);
 	if (r == 0 && loader->picture_is_good)
 		r = check_realms(loader);
-	if (r == 0 && loader->picture_is_good)
+	if (r == 0 && loader->picture_is_good && loader->source->mistakes == 0)
+		check_nats(loader);
+	if (r == 0 && loader->picture_is_good) {
 		check_unused_networks(loader);
+		check_unused_nats(loader);
+	}
 	return r == 0 ? load_steps(loader) : r;
 }
 
@@ -200,6 +207,7 @@ static int load_source(struct source *source, struct topo *topo)
 	else if (source->mistakes == 0)
 		mistake(source, (struct span){0, 0}, "there is nothing in this file");
 	free(loader.wanted_gateways);
+	free(loader.nats);
 	yaml_clear(&document);
 	return r;
 }

@@ -14,6 +14,8 @@
 #include "topo/topo.h"
 #include "topo/yaml.h"
 
+struct own_nat;
+
 struct loader {
 	struct source *source;
 	struct topo *topo;
@@ -22,6 +24,8 @@ struct loader {
 	const struct yaml *nodes;
 	const struct yaml *steps; /* a sequence */
 	size_t *wanted_gateways;  /* for each node, what its `gateway:` names, or TOPO_NONE */
+	struct own_nat *nats;     /* the file's `nats:` */
+	size_t nat_count;
 	bool picture_is_good;     /* no mistake up to and with the networks and nodes */
 };
 
@@ -35,7 +39,12 @@ void check_unused_networks(struct loader *loader);
 const struct yaml *interface_key(const struct loader *loader, size_t node, size_t i);
 
 /* nat.c */
-void load_nat(struct loader *loader, const struct yaml *value, struct node *node);
+int load_nats(struct loader *loader, const struct yaml *map);
+int load_nat(struct loader *loader, const struct yaml *value, struct node *node);
+void check_unused_nats(struct loader *loader);
+
+/* forwards.c: what NATs say about the picture; needs uplinks */
+void check_nats(struct loader *loader);
 
 /* resolve.c: needs a good picture */
 int resolve_uplinks(struct loader *loader);

@@ -1,246 +1,234 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `nat:` of a node: a name, or a map of axes over a base.
+ * `nat:` of a node: a name, or a map of axes over a base. `nats:` at the top of a file:
+ * names of the user's own.
  *
- * An axis is a row of the table below; one that comes later moves there from the
- * list of those that are known but not supported.
+ * How this works: a name is looked for among the user's, then among those everybody
+ * has (no name is both). An entry of `nats:` is read when it is first asked for, so
+ * their order does not matter, and one that is asked for while it is being read is
+ * based on itself. What an entry says is copied, never linked: a router's NAT is one
+ * plain value in the end.
+ *
+ * What has to do with the picture (who is inside, how many addresses there are outside)
+ * is looked at once the ways to the internet are known: forwards.c.
  */
-#include "nft-rules/nat.h"
+#include "topo/nat.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "topo/loader.h"
 #include "topo/scalar.h"
 #include "topo/suggest.h"
 
-struct axis {
-	const char *name;
-	bool (*parse)(const char *word, struct nat *nat);
-	const char *const *words; /* what may be said, ends with NULL */
-	bool of_translation;      /* means nothing where we do not translate by our own rules */
-};
+static int load_map(struct loader *loader, const struct yaml *map, bool shared, struct nat *nat);
 
-static bool parse_mapping(const char *word, struct nat *nat)
-{
-	return nat_dependence_parse(word, &nat->mapping);
-}
-
-static bool parse_filtering(const char *word, struct nat *nat)
-{
-	return nat_dependence_parse(word, &nat->filtering);
-}
-
-static bool parse_ports(const char *word, struct nat *nat)
-{
-	return nat_allocation_parse(word, &nat->ports.allocation);
-}
-
-static bool parse_udp(const char *word, struct nat *nat)
-{
-	nat->udp_blocked = strcmp(word, "blocked") == 0;
-	return nat->udp_blocked || strcmp(word, "allowed") == 0;
-}
-
-static const char *const dependence_words[] = {"endpoint-independent", "address-dependent",
-					       "address-and-port-dependent", NULL};
-static const char *const ports_words[] = {"preserving", "random", "sequential", NULL};
-static const char *const udp_words[] = {"allowed", "blocked", NULL};
-
-static const struct axis axes[] = {
-	{"mapping", parse_mapping, dependence_words, true},
-	{"filtering", parse_filtering, dependence_words, true},
-	{"ports", parse_ports, ports_words, true},
-	{"udp", parse_udp, udp_words, false},
-};
-enum { AXES = sizeof(axes) / sizeof(axes[0]) };
-
-static const char *const later_axes[] = {"hairpinning", "unsolicited", "timers",  "pool",
-					 "icmp",        "tcp",         "forward", "port-mapping"};
-
-/* Words people bring from elsewhere. */
-static const struct {
-	const char *foreign, *ours;
-} dialect[] = {
-	{"masquerade", "linux-masquerade"},
-	{"cone", "full-cone"},
-	{"port-restricted", "port-restricted-cone"},
-	{"restricted", "restricted-cone"},
-	{"address-restricted", "restricted-cone"},
-	{"address-restricted-cone", "restricted-cone"},
-	{"eim", "endpoint-independent"},
-	{"eif", "endpoint-independent"},
-	{"independent", "endpoint-independent"},
-	{"adm", "address-dependent"},
-	{"adf", "address-dependent"},
-	{"apdm", "address-and-port-dependent"},
-	{"apdf", "address-and-port-dependent"},
-	{"preserved", "preserving"},
-	{"preserve", "preserving"},
-	{"block", "blocked"},
-	{"drop", "blocked"},
-	{"allow", "allowed"},
-};
-
-static const char *translated(const char *word)
+static struct own_nat *find_own(const struct loader *loader, const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(dialect) / sizeof(dialect[0]); i++)
-		if (strcasecmp(word, dialect[i].foreign) == 0)
-			return dialect[i].ours;
+	for (i = 0; i < loader->nat_count; i++)
+		if (strcmp(loader->nats[i].key->text, name) == 0)
+			return &loader->nats[i];
 	return NULL;
 }
 
-static const struct nat_named *load_named(struct loader *loader, const struct yaml *value,
-					  const char *what)
+static void tell_unknown_name(struct loader *loader, const struct yaml *value, const char *word)
 {
-	const struct nat_named *named;
-	struct suggestion near;
-	const char *word;
+	struct suggestion near = suggest_for(word);
 	size_t i;
 
-	if (!read_text(loader->source, value, what, &word))
-		return NULL;
-	named = nat_find(word);
-	if (named)
-		return named;
 	mistake(loader->source, value->span, "no NAT is called \"%.64s\"", word);
 	if (strcasecmp(word, "none") == 0 || strcasecmp(word, "no") == 0 ||
 	    strcasecmp(word, "false") == 0) {
 		remedy(loader->source, "a router without \"nat:\" only forwards");
-		return NULL;
+		return;
 	}
-	near = suggest_for(word);
-	near.best = translated(word);
-	for (i = 0; i < nat_names_count && !translated(word); i++)
-		suggest(&near, nat_names[i].nat.name);
+	near.best = nat_dialect(word);
+	if (!near.best) {
+		for (i = 0; i < nat_names_count; i++)
+			suggest(&near, nat_names[i].nat.name);
+		for (i = 0; i < loader->nat_count; i++)
+			suggest(&near, loader->nats[i].key->text);
+	}
 	if (near.best)
 		remedy(loader->source, "did you mean \"%s\"?", near.best);
 	else
 		remedy(loader->source, "\"natsim rules --list\" names all");
-	return NULL;
 }
 
-static const struct axis *find_axis(const char *name)
+static int read_own(struct loader *loader, struct own_nat *own)
 {
-	size_t i;
+	int r = 0;
 
-	for (i = 0; i < AXES; i++)
-		if (strcmp(axes[i].name, name) == 0)
-			return &axes[i];
-	return NULL;
-}
-
-static void tell_unknown_axis(struct loader *loader, const struct yaml *key)
-{
-	struct suggestion near = suggest_for(key->text);
-	size_t i;
-
-	for (i = 0; i < sizeof(later_axes) / sizeof(later_axes[0]); i++) {
-		if (strcmp(later_axes[i], key->text) != 0)
-			continue;
-		mistake(loader->source, key->span, "the axis \"%s\" is not supported yet",
-			key->text);
-		return;
-	}
-	mistake(loader->source, key->span, "a NAT has no axis \"%.64s\"", key->text);
-	suggest(&near, "base");
-	for (i = 0; i < AXES; i++)
-		suggest(&near, axes[i].name);
-	if (near.best)
-		remedy(loader->source, "did you mean \"%s\"?", near.best);
-}
-
-/* "a", "b" or "c" */
-static void list_words(const char *const words[], char *text, size_t size)
-{
-	size_t length = 0, i;
-	const char *between;
-	int n;
-
-	text[0] = '\0';
-	for (i = 0; words[i]; i++) {
-		between = i == 0 ? "" : words[i + 1] ? ", " : " or ";
-		n = snprintf(text + length, size - length, "%s%s", between, words[i]);
-		if (n < 0 || (size_t)n >= size - length)
-			return;
-		length += (size_t)n;
-	}
-}
-
-/* Whether @axis can be said of a NAT of this kind; tells why not. */
-static bool applies(struct loader *loader, const struct axis *axis, const struct yaml *key,
-		    const struct nat *base)
-{
-	if (!axis->of_translation || base->kind == NAT_TRANSLATE)
-		return true;
-	if (base->kind == NAT_MASQUERADE)
-		mistake(loader->source, key->span,
-			"the %s of \"%s\" cannot be declared: its behaviour is the kernel's",
-			axis->name, base->name);
+	own->state = OWN_READING;
+	own->nat = nat_default();
+	if (own->value->kind == YAML_MAPPING)
+		r = load_map(loader, own->value, true, &own->nat);
 	else
-		mistake(loader->source, key->span,
-			"the %s of \"%s\" cannot be declared: it does not translate", axis->name,
-			base->name);
-	remedy(loader->source, "leave \"%s\" out, or start from another base", axis->name);
-	return false;
+		mistake(loader->source, own->value->span,
+			"an entry of nats is a map of axes, not %s", yaml_kind_name(own->value));
+	snprintf(own->nat.name, sizeof(own->nat.name), "%s", own->key->text);
+	own->state = OWN_READ;
+	return r;
 }
 
-static void load_axis(struct loader *loader, const struct yaml *key, const struct yaml *value,
-		      struct nat *nat)
+/* Copy the NAT that @value names over *ret; leave it alone after telling that there is none. */
+static int load_named(struct loader *loader, const struct yaml *value, const char *what,
+		      struct nat *ret)
 {
-	const struct axis *axis = find_axis(key->text);
-	struct suggestion near;
-	char words[128];
+	const struct nat_named *named;
+	struct own_nat *own;
 	const char *word;
-	size_t i;
+	int r = 0;
 
-	if (!axis) {
-		tell_unknown_axis(loader, key);
-		return;
+	if (!read_text(loader->source, value, what, &word))
+		return 0;
+	own = find_own(loader, word);
+	if (own) {
+		own->used = true;
+		if (own->state == OWN_READING) {
+			mistake(loader->source, value->span, "\"%s\" is based on itself", word);
+			return 0;
+		}
+		if (own->state == OWN_UNREAD)
+			r = read_own(loader, own);
+		*ret = own->nat;
+		return r;
 	}
-	if (!applies(loader, axis, key, nat) ||
-	    !read_text(loader->source, value, axis->name, &word) || axis->parse(word, nat))
-		return;
-	list_words(axis->words, words, sizeof(words));
-	mistake(loader->source, value->span, "%s is %s, not \"%.64s\"", axis->name, words, word);
-	near = suggest_for(word);
-	near.best = translated(word);
-	for (i = 0; axis->words[i] && !translated(word); i++)
-		suggest(&near, axis->words[i]);
-	for (i = 0; axis->words[i]; i++)
-		if (near.best && strcmp(axis->words[i], near.best) == 0)
-			remedy(loader->source, "did you mean \"%s\"?", near.best);
+	named = nat_find(word);
+	if (named)
+		*ret = named->nat;
+	else
+		tell_unknown_name(loader, value, word);
+	return 0;
 }
 
-void load_nat(struct loader *loader, const struct yaml *value, struct node *node)
+/* @path as the file means it: relative to where the file is. The model owns the text. */
+static int keep_path(struct loader *loader, const char *path, const char **ret)
 {
-	const struct nat_named *named = NULL;
-	const struct yaml *base;
-	size_t i;
+	struct topo *topo = loader->topo;
+	const char *slash = strrchr(topo->file, '/');
+	int directory = path[0] != '/' && slash ? (int)(slash - topo->file) + 1 : 0;
+	char **files = array_add(topo->rule_files, &topo->rule_file_count, sizeof(*files));
 
+	if (!files)
+		return -ENOMEM;
+	topo->rule_files = files;
+	files += topo->rule_file_count - 1;
+	if (asprintf(files, "%.*s%s", directory, topo->file, path) < 0) {
+		topo->rule_file_count--;
+		return -ENOMEM;
+	}
+	*ret = *files;
+	return 0;
+}
+
+static void check_rule_file(struct loader *loader, const struct yaml *value, const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0 || (S_ISREG(status.st_mode) && access(path, R_OK) < 0))
+		mistake(loader->source, value->span, "cannot read %.256s: %s", path,
+			strerror(errno));
+	else if (!S_ISREG(status.st_mode))
+		mistake(loader->source, value->span, "%.256s is no file", path);
+	else
+		return;
+	remedy(loader->source, "the path starts where this file is");
+}
+
+/* The user's own rules: nothing can be declared beside them, for nobody would keep it. */
+static int load_rules(struct loader *loader, const struct yaml *map, struct nat *nat)
+{
+	const struct yaml *value = yaml_get(map, "rules");
+	const char *path;
+	size_t i;
+	int r;
+
+	for (i = 0; i < map->count; i++)
+		if (map->items[i] != value || strcmp(map->keys[i]->text, "rules") != 0)
+			mistake(loader->source, map->keys[i]->span,
+				"beside \"rules\" nothing can be declared: what the NAT does is "
+				"in the file");
+	nat->kind = NAT_CUSTOM;
+	snprintf(nat->name, sizeof(nat->name), "own-rules");
+	if (!read_text(loader->source, value, "rules", &path))
+		return 0;
+	r = keep_path(loader, path, &nat->rules);
+	if (r == 0)
+		check_rule_file(loader, value, nat->rules);
+	return r;
+}
+
+static int load_map(struct loader *loader, const struct yaml *map, bool shared, struct nat *nat)
+{
+	const struct yaml *base = yaml_get(map, "base");
+	int r = 0;
+
+	if (yaml_get(map, "rules"))
+		return load_rules(loader, map, nat);
+	if (base)
+		r = load_named(loader, base, "base", nat);
+	if (r == 0)
+		load_axes(loader, map, shared, nat);
+	return r;
+}
+
+int load_nat(struct loader *loader, const struct yaml *value, struct node *node)
+{
 	node->has_nat = true;
 	node->nat = nat_default();
-	if (value->kind == YAML_SCALAR) {
-		named = load_named(loader, value, "nat");
-		if (named)
-			node->nat = named->nat;
-		return;
+	if (value->kind == YAML_SCALAR)
+		return load_named(loader, value, "nat", &node->nat);
+	if (value->kind == YAML_MAPPING)
+		return load_map(loader, value, false, &node->nat);
+	mistake(loader->source, value->span, "nat is a name or a map of axes, not %s",
+		yaml_kind_name(value));
+	return 0;
+}
+
+int load_nats(struct loader *loader, const struct yaml *map)
+{
+	const char *name;
+	size_t i;
+	int r = 0;
+
+	if (map->count > TOPO_NATS_MAX) {
+		mistake(loader->source, map->keys[TOPO_NATS_MAX]->span,
+			"a topology has at most %d NATs of its own", TOPO_NATS_MAX);
+		return 0;
 	}
-	if (value->kind != YAML_MAPPING) {
-		mistake(loader->source, value->span, "nat is a name or a map of axes, not %s",
-			yaml_kind_name(value));
-		return;
+	loader->nats = calloc(map->count + 1, sizeof(*loader->nats));
+	if (!loader->nats)
+		return -ENOMEM;
+	for (i = 0; i < map->count; i++)
+		loader->nats[loader->nat_count++] =
+			(struct own_nat){.key = map->keys[i], .value = map->items[i]};
+	for (i = 0; i < map->count; i++) {
+		if (read_name(loader->source, map->keys[i], "a NAT's name", NAT_NAME_MAX - 1,
+			      &name) &&
+		    (nat_find(name) || strcmp(name, "custom") == 0 ||
+		     strcmp(name, "own-rules") == 0))
+			mistake(loader->source, map->keys[i]->span,
+				"\"%s\" is a NAT that everybody knows: it cannot be another", name);
 	}
-	base = yaml_get(value, "base");
-	if (base) {
-		named = load_named(loader, base, "base");
-		if (named)
-			node->nat = named->nat;
-	}
-	for (i = 0; i < value->count; i++)
-		if (value->items[i] != base || strcmp(value->keys[i]->text, "base") != 0)
-			load_axis(loader, value->keys[i], value->items[i], &node->nat);
+	for (i = 0; i < map->count && r == 0; i++)
+		if (loader->nats[i].state == OWN_UNREAD)
+			r = read_own(loader, &loader->nats[i]);
+	return r;
+}
+
+void check_unused_nats(struct loader *loader)
+{
+	size_t i;
+
+	for (i = 0; i < loader->nat_count; i++)
+		if (!loader->nats[i].used)
+			doubt(loader->source, loader->nats[i].key->span, "no router is a \"%s\"",
+			      loader->nats[i].key->text);
 }

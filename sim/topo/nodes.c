@@ -257,8 +257,11 @@ static int load_node(struct loader *loader, size_t index, struct uses *uses)
 	r = load_interfaces(loader, key, interfaces, node, uses);
 	if (r < 0)
 		return r;
-	if (yaml_get(value, "nat"))
-		load_nat(loader, yaml_get(value, "nat"), node);
+	if (yaml_get(value, "nat")) {
+		r = load_nat(loader, yaml_get(value, "nat"), node);
+		if (r < 0)
+			return r;
+	}
 	if (yaml_get(value, "gateway"))
 		load_gateway(loader, yaml_get(value, "gateway"), index);
 	node->router = node->has_nat || node->interface_count > 1;

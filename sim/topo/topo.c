@@ -64,6 +64,9 @@ void topo_free(struct topo *topo)
 		node_clear(&topo->nodes[i]);
 	for (i = 0; i < topo->step_count; i++)
 		step_clear(&topo->steps[i]);
+	for (i = 0; i < topo->rule_file_count; i++)
+		free(topo->rule_files[i]);
+	free(topo->rule_files);
 	free(topo->networks);
 	free(topo->nodes);
 	free(topo->steps);

@@ -147,6 +147,8 @@ struct topo {
 	size_t node_count;
 	struct step *steps;
 	size_t step_count;
+	char **rule_files; /* paths of files that NATs load; struct nat borrows them */
+	size_t rule_file_count;
 };
 
 /*
