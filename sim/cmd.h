@@ -17,6 +17,7 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_rules(int argc, char **argv);
+int cmd_conform(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 #endif

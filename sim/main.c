@@ -15,6 +15,7 @@ static const struct verb {
 	{"check", cmd_check, "FILE...", "find every mistake in a topology, without privilege"},
 	{"plan", cmd_plan, "FILE", "print the steps that would build the lab, without privilege"},
 	{"rules", cmd_rules, "NAME|FILE:ROUTER", "print a NAT's rules as commented nft text"},
+	{"conform", cmd_conform, "NAME|FILE[:ROUTER]", "hold a NAT against its declaration and RFCs"},
 	{"doctor", cmd_doctor, "", "say what this machine can and cannot do, and the remedy"},
 };
 
@@ -27,7 +28,7 @@ static void print_help(FILE *out)
 		     "usage: natsim VERB [OPTION...] [ARGUMENT...]\n\n");
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		verb = &verbs[i];
-		fprintf(out, "  %-7s %-17s %s\n", verb->name, verb->arguments, verb->summary);
+		fprintf(out, "  %-7s %-18s %s\n", verb->name, verb->arguments, verb->summary);
 	}
 	fprintf(out,
 		"\n\"natsim VERB --help\" tells a verb's options; natsim(1) tells the rest.\n"

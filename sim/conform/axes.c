@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How an axis is judged
+ *
+ * A row says which aspect shows the axis, what value the declaration promises
+ * (or that it promises none), and how a value is called. An axis is held when the
+ * aspect was seen with the promised value, broken when it was seen with another, and
+ * untested when it was not seen. A few have rows whose values agree in a way of their
+ * own: a range is promised by its ends and seen by what was drawn from it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "conform/judge.h"
+
+enum { NOTHING = -1000000 }; /* the declaration promises nothing */
+
+#define UDP (1U << NAT_UDP)
+#define TCP (1U << NAT_TCP)
+#define ICMP (1U << NAT_ICMP)
+#define ANY (UDP | TCP | ICMP)
+#define WHOLE 0U
+
+struct declaration {
+	const struct nat *nat;
+	size_t external_count;
+	enum nat_protocol protocol;
+	const struct observed *o;
+};
+
+/* A query's peer has no port. */
+static int dependence(const struct declaration *d, enum nat_dependence value)
+{
+	if (d->protocol == NAT_ICMP && value == ADDRESS_AND_PORT_DEPENDENT)
+		return ADDRESS_DEPENDENT;
+	return (int)value;
+}
+
+static bool translates(const struct declaration *d)
+{
+	return d->nat->kind == NAT_TRANSLATE;
+}
+
+static bool open_to(const struct declaration *d)
+{
+	return !(d->nat->udp_blocked && d->protocol == NAT_UDP);
+}
+
+static int passes(const struct declaration *d)
+{
+	return open_to(d);
+}
+
+static int translated(const struct declaration *d)
+{
+	return open_to(d) ? d->nat->kind != NAT_FIREWALL : NOTHING;
+}
+
+static int mapping(const struct declaration *d)
+{
+	if (!open_to(d) || d->nat->kind == NAT_FIREWALL)
+		return NOTHING;
+	/* Overloading shows its dependence only where ports collide. */
+	if (d->nat->ports.overloading && d->nat->ports.allocation == PORTS_PRESERVING)
+		return NOTHING;
+	return dependence(d, d->nat->mapping);
+}
+
+static int contended(const struct declaration *d)
+{
+	if (!open_to(d) || !translates(d))
+		return NOTHING;
+	if (d->nat->ports.overloading && d->protocol == NAT_ICMP)
+		return NOTHING;
+	return dependence(d, d->nat->mapping);
+}
+
+static int overloading(const struct declaration *d)
+{
+	if (!open_to(d) || d->nat->kind == NAT_FIREWALL)
+		return NOTHING;
+	if (d->nat->kind == NAT_MASQUERADE)
+		return d->nat->ports.allocation == PORTS_PRESERVING ? true : NOTHING;
+	/* Without kept ports two hosts share one only by chance. */
+	if (d->nat->ports.overloading && (d->nat->ports.allocation != PORTS_PRESERVING ||
+					  d->nat->ports.first || d->protocol == NAT_ICMP))
+		return NOTHING;
+	return d->nat->ports.overloading;
+}
+
+static int filtering(const struct declaration *d)
+{
+	if (!open_to(d))
+		return NOTHING;
+	return dependence(d, d->nat->filtering);
+}
+
+static int allocation(const struct declaration *d)
+{
+	if (!open_to(d) || d->nat->kind == NAT_FIREWALL)
+		return NOTHING;
+	return (int)d->nat->ports.allocation;
+}
+
+static int step(const struct declaration *d)
+{
+	const struct nat_ports *ports = &d->nat->ports;
+
+	if (!open_to(d) || !translates(d) || ports->allocation != PORTS_SEQUENTIAL)
+		return NOTHING;
+	/* Neighbours and parity bend the sequence. */
+	if (ports->parity || ports->contiguous || ports->block)
+		return NOTHING;
+	return ports->step ? ports->step : 1;
+}
+
+static int exhaustion(const struct declaration *d)
+{
+	const struct nat_ports *ports = &d->nat->ports;
+
+	if (!open_to(d) || !translates(d) || !ports->first || ports->last - ports->first >= 256)
+		return NOTHING;
+	return (int)ports->exhaustion;
+}
+
+static int survival(const struct declaration *d)
+{
+	return exhaustion(d) == NOTHING ? NOTHING : true;
+}
+
+static int parity(const struct declaration *d)
+{
+	const struct nat_ports *ports = &d->nat->ports;
+
+	if (!open_to(d) || !translates(d))
+		return NOTHING;
+	if (ports->parity || ports->contiguous)
+		return true;
+	/* Pairs of a sequence keep their parity in one case of two. */
+	return ports->allocation == PORTS_SEQUENTIAL ? NOTHING : false;
+}
+
+static int contiguous(const struct declaration *d)
+{
+	if (!open_to(d) || !translates(d) || d->nat->ports.allocation == PORTS_SEQUENTIAL)
+		return NOTHING;
+	return d->nat->ports.contiguous;
+}
+
+static int hairpinning(const struct declaration *d)
+{
+	if (!open_to(d) || d->nat->kind == NAT_FIREWALL)
+		return NOTHING;
+	return (int)d->nat->hairpinning;
+}
+
+static int self_hairpin(const struct declaration *d)
+{
+	if (!open_to(d) || !translates(d) || d->nat->mapping != ENDPOINT_INDEPENDENT)
+		return NOTHING;
+	return d->nat->hairpinning != HAIRPINNING_OFF;
+}
+
+static int unsolicited(const struct declaration *d)
+{
+	if (!open_to(d) || d->nat->dmz.family != AF_UNSPEC)
+		return NOTHING;
+	/* Where ports are not kept, accepting looks like rejecting. */
+	if (d->nat->unsolicited == UNSOLICITED_ACCEPT &&
+	    d->nat->ports.allocation != PORTS_PRESERVING)
+		return UNSOLICITED_REJECT;
+	if (d->nat->unsolicited == UNSOLICITED_DELAYED)
+		return UNSOLICITED_DROP;
+	return (int)d->nat->unsolicited;
+}
+
+static int refresh_out(const struct declaration *d)
+{
+	return open_to(d) && translates(d) ? (d->nat->timers.refresh & REFRESH_OUTBOUND) != 0
+					   : NOTHING;
+}
+
+static int refresh_in(const struct declaration *d)
+{
+	return open_to(d) && translates(d) ? (d->nat->timers.refresh & REFRESH_INBOUND) != 0
+					   : NOTHING;
+}
+
+static int errors(const struct declaration *d)
+{
+	return open_to(d) && translates(d) ? !d->nat->icmp.errors_blocked : NOTHING;
+}
+
+static int errors_kill(const struct declaration *d)
+{
+	return open_to(d) && translates(d) ? d->nat->icmp.errors_kill : NOTHING;
+}
+
+static int unmatched(const struct declaration *d)
+{
+	return open_to(d) && translates(d) ? (int)d->nat->icmp.unmatched : NOTHING;
+}
+
+static int rst_kills(const struct declaration *d)
+{
+	return translates(d) ? d->nat->tcp.rst_kills : NOTHING;
+}
+
+static int simultaneous(const struct declaration *d)
+{
+	return translates(d) ? !d->nat->tcp.strict_syn : NOTHING;
+}
+
+static int pooling(const struct declaration *d)
+{
+	return translates(d) && d->external_count > 1 ? (int)d->nat->pooling : NOTHING;
+}
+
+static int forwards(const struct declaration *d)
+{
+	return d->nat->forward_count ? true : NOTHING;
+}
+
+static int dmz(const struct declaration *d)
+{
+	return d->nat->dmz.family != AF_UNSPEC ? true : NOTHING;
+}
+
+/* --- words ---------------------------------------------------------------------- */
+
+static void word(char text[AXIS_WORD_MAX], const char *value)
+{
+	snprintf(text, AXIS_WORD_MAX, "%s", value);
+}
+
+static void dependence_word(int value, char text[AXIS_WORD_MAX])
+{
+	word(text, nat_dependence_name((enum nat_dependence)value));
+}
+
+static void allocation_word(int value, char text[AXIS_WORD_MAX])
+{
+	word(text, nat_allocation_name((enum nat_allocation)value));
+}
+
+static void number_word(int value, char text[AXIS_WORD_MAX])
+{
+	snprintf(text, AXIS_WORD_MAX, "%d", value);
+}
+
+static void yes_word(int value, char text[AXIS_WORD_MAX])
+{
+	word(text, value ? "yes" : "no");
+}
+
+static void exhaustion_word(int value, char text[AXIS_WORD_MAX])
+{
+	word(text, value == EXHAUSTION_ICMP ? "icmp" : "drop");
+}
+
+static void hairpinning_word(int value, char text[AXIS_WORD_MAX])
+{
+	static const char *const words[] = {"off", "external-source", "internal-source"};
+
+	word(text, words[value]);
+}
+
+static void unsolicited_word(int value, char text[AXIS_WORD_MAX])
+{
+	static const char *const words[] = {"drop", "reject", "accept", "delayed-icmp"};
+
+	word(text, words[value]);
+}
+
+static void unmatched_word(int value, char text[AXIS_WORD_MAX])
+{
+	static const char *const words[] = {"dropped", "translated", "leaked"};
+
+	word(text, words[value]);
+}
+
+static void pooling_word(int value, char text[AXIS_WORD_MAX])
+{
+	word(text, value == POOLING_PAIRED ? "paired" : "arbitrary");
+}
+
+static const struct axis {
+	const char *name;
+	enum aspect aspect;
+	unsigned int protocols;
+	int (*promised)(const struct declaration *d);
+	void (*word)(int value, char text[AXIS_WORD_MAX]);
+} axes[] = {
+	{"passes", ASPECT_PASSES, ANY, passes, yes_word},
+	{"translated", ASPECT_TRANSLATED, ANY, translated, yes_word},
+	{"mapping", ASPECT_MAPPING, ANY, mapping, dependence_word},
+	{"mapping under contention", ASPECT_CONTENDED, ANY, contended, dependence_word},
+	{"filtering", ASPECT_FILTERING, ANY, filtering, dependence_word},
+	{"ports.allocation", ASPECT_ALLOCATION, ANY, allocation, allocation_word},
+	{"ports.step", ASPECT_STEP, UDP | TCP, step, number_word},
+	{"ports.overloading", ASPECT_OVERLOADING, ANY, overloading, yes_word},
+	{"ports.parity", ASPECT_PARITY, UDP | TCP, parity, yes_word},
+	{"ports.contiguous", ASPECT_CONTIGUOUS, UDP | TCP, contiguous, yes_word},
+	{"ports.exhaustion", ASPECT_EXHAUSTION, UDP, exhaustion, exhaustion_word},
+	{"mappings survive exhaustion", ASPECT_SURVIVAL, UDP, survival, yes_word},
+	{"hairpinning", ASPECT_HAIRPINNING, UDP | TCP, hairpinning, hairpinning_word},
+	{"hairpinning to itself", ASPECT_SELF_HAIRPIN, UDP, self_hairpin, yes_word},
+	{"unsolicited", ASPECT_UNSOLICITED, UDP | TCP, unsolicited, unsolicited_word},
+	{"timers.refresh outbound", ASPECT_OUTBOUND, UDP, refresh_out, yes_word},
+	{"timers.refresh inbound", ASPECT_INBOUND, UDP, refresh_in, yes_word},
+	{"icmp.errors translated", ASPECT_ERRORS, UDP | TCP, errors, yes_word},
+	{"icmp.kills", ASPECT_ERRORS_KILL, UDP, errors_kill, yes_word},
+	{"icmp.unmatched", ASPECT_UNMATCHED, UDP, unmatched, unmatched_word},
+	{"tcp.rst kills", ASPECT_RST_KILLS, TCP, rst_kills, yes_word},
+	{"tcp.simultaneous-open", ASPECT_SIMULTANEOUS, TCP, simultaneous, yes_word},
+	{"pool", ASPECT_POOLING, WHOLE, pooling, pooling_word},
+	{"forwards", ASPECT_FORWARDS, WHOLE, forwards, yes_word},
+	{"dmz", ASPECT_DMZ, WHOLE, dmz, yes_word},
+};
+
+struct results {
+	struct axis_result *rows;
+	size_t count;
+};
+
+static struct axis_result *add(struct results *r, const char *axis, const struct declaration *d,
+			       bool whole, const char *evidence)
+{
+	struct axis_result *row;
+
+	if (r->count == AXIS_RESULTS_MAX)
+		return NULL;
+	row = &r->rows[r->count++];
+	*row = (struct axis_result){.axis = axis,
+				    .protocol = whole ? "" : nat_protocol_name(d->protocol),
+				    .evidence = evidence};
+	return row;
+}
+
+static void judge_row(const struct axis *axis, const struct declaration *d, struct results *r)
+{
+	const struct seen *seen = &d->o->seen[axis->aspect][d->protocol];
+	int promised = axis->promised(d);
+	struct axis_result *row;
+
+	if (promised == NOTHING)
+		return;
+	/* An aspect that no probe was asked about has neither value nor reason. */
+	if (!seen->known && !seen->evidence[0])
+		return;
+	row = add(r, axis->name, d, axis->protocols == WHOLE, seen->evidence);
+	if (!row)
+		return;
+	axis->word(promised, row->declared);
+	row->holding = AXIS_UNTESTED;
+	if (!seen->known)
+		return;
+	axis->word(seen->value, row->observed);
+	row->holding = seen->value == promised ? AXIS_HELD : AXIS_BROKEN;
+}
+
+/* --- axes of their own ------------------------------------------------------------ */
+
+/* Everything drawn lies within; where the range was filled, its ends were met. */
+static void judge_range(const struct declaration *d, struct results *r)
+{
+	const struct nat_ports *ports = &d->nat->ports;
+	const struct seen *low = &d->o->seen[ASPECT_LOWEST][d->protocol];
+	const struct seen *high = &d->o->seen[ASPECT_HIGHEST][d->protocol];
+	const struct seen *capacity = &d->o->seen[ASPECT_CAPACITY][d->protocol];
+	int first = ports->first ? ports->first : 1024, last = ports->last ? ports->last : 65535;
+	struct axis_result *row;
+
+	if (!open_to(d) || !translates(d) || d->protocol == NAT_ICMP || !low->known)
+		return;
+	row = add(r, "ports.range", d, false, capacity->known ? capacity->evidence : low->evidence);
+	if (!row)
+		return;
+	snprintf(row->declared, sizeof(row->declared), "%d-%d", first, last);
+	snprintf(row->observed, sizeof(row->observed), "%d-%d", low->value, high->value);
+	row->holding = low->value >= first && high->value <= last ? AXIS_HELD : AXIS_BROKEN;
+	if (ports->first && capacity->known && !ports->block && !ports->parity &&
+	    !ports->contiguous && capacity->value != last - first + 1)
+		row->holding = AXIS_BROKEN;
+	/* A range that is promised to be wide must not turn out to be a small one. */
+	if (!ports->block && capacity->known && last - first >= 4096)
+		row->holding = AXIS_BROKEN;
+}
+
+static void judge_block(const struct declaration *d, struct results *r)
+{
+	const struct seen *span = &d->o->seen[ASPECT_SPAN][d->protocol];
+	unsigned int block = d->nat->ports.block;
+	struct axis_result *row;
+
+	if (!open_to(d) || !translates(d) || block == 0 || d->protocol == NAT_ICMP || !span->known)
+		return;
+	row = add(r, "ports.block", d, false, span->evidence);
+	if (!row)
+		return;
+	snprintf(row->declared, sizeof(row->declared), "%u", block);
+	snprintf(row->observed, sizeof(row->observed), "at least %d", span->value);
+	row->holding = span->value <= (int)block ? AXIS_HELD : AXIS_BROKEN;
+}
+
+static void lifetime_word(unsigned int ms, char text[AXIS_WORD_MAX])
+{
+	snprintf(text, AXIS_WORD_MAX, "%.3g s", (double)ms / 1000);
+}
+
+/* To a tenth (what the engine promises): the interval in which it ended touches it. */
+static void judge_lifetime(const struct declaration *d, struct results *r)
+{
+	const struct seen *begin = &d->o->seen[ASPECT_LIFETIME][d->protocol];
+	const struct seen *end = &d->o->seen[ASPECT_LIFETIME_END][d->protocol];
+	unsigned int mapping = d->nat->timers.mapping[d->protocol];
+	unsigned int filter = d->nat->timers.filter[d->protocol];
+	unsigned int promised = filter && filter < mapping ? filter : mapping;
+	struct axis_result *row;
+
+	if (!open_to(d) || !translates(d) || (!begin->known && !begin->evidence[0]))
+		return;
+	row = add(r, promised == mapping ? "timers: mapping" : "timers: filter", d, false,
+		  begin->evidence);
+	if (!row)
+		return;
+	lifetime_word(promised, row->declared);
+	row->holding = AXIS_UNTESTED;
+	if (!begin->known)
+		return;
+	if (!end->known) {
+		snprintf(row->observed, sizeof(row->observed), "at least %.3g s",
+			 (double)begin->value / 1000);
+		if (begin->value > (int)(promised + promised / 10))
+			row->holding = AXIS_BROKEN;
+		return;
+	}
+	snprintf(row->observed, sizeof(row->observed), "%.3g to %.3g s",
+		 (double)begin->value / 1000, (double)end->value / 1000);
+	row->holding = begin->value <= (int)(promised + promised / 10) &&
+				       end->value >= (int)(promised - promised / 10)
+			       ? AXIS_HELD
+			       : AXIS_BROKEN;
+}
+
+size_t judge_axes(const struct nat *nat, size_t external_count, const struct observed *o,
+		  struct axis_result ret[AXIS_RESULTS_MAX])
+{
+	struct declaration d = {.nat = nat, .external_count = external_count, .o = o};
+	struct results results = {.rows = ret};
+	size_t i;
+	int protocol;
+
+	for (i = 0; i < sizeof(axes) / sizeof(axes[0]); i++) {
+		for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++) {
+			d.protocol = (enum nat_protocol)protocol;
+			if ((axes[i].protocols & (1U << protocol)) ||
+			    (axes[i].protocols == WHOLE && protocol == NAT_UDP))
+				judge_row(&axes[i], &d, &results);
+		}
+	}
+	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++) {
+		d.protocol = (enum nat_protocol)protocol;
+		judge_range(&d, &results);
+		judge_block(&d, &results);
+		judge_lifetime(&d, &results);
+	}
+	return results.count;
+}
+
+const char *holding_name(enum holding holding)
+{
+	switch (holding) {
+	case AXIS_HELD:
+		return "held";
+	case AXIS_BROKEN:
+		return "not held";
+	case AXIS_UNTESTED:
+		return "not tested";
+	}
+	return "?";
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "conform/conform.h"
+
+#include <string.h>
+
+#include "conform/probes.h"
+
+static unsigned int cut(unsigned int lifetime, unsigned int longest)
+{
+	return lifetime > longest ? longest : lifetime;
+}
+
+struct nat conform_scaled(const struct nat *nat, unsigned int lifetime_ms)
+{
+	struct nat scaled = *nat;
+	unsigned int *mapping, *filter;
+	int protocol;
+
+	/* The kernel's own timers are read, not waited for: they know whole seconds only. */
+	if (lifetime_ms == 0 || nat->kind != NAT_TRANSLATE)
+		return scaled;
+	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++) {
+		mapping = &scaled.timers.mapping[protocol];
+		filter = &scaled.timers.filter[protocol];
+		/* A permission that is shorter than its mapping stays so. */
+		if (*filter && *filter < *mapping)
+			*filter = cut(*filter, lifetime_ms / 2);
+		else if (*filter)
+			*filter = cut(*filter, lifetime_ms);
+		*mapping = cut(*mapping, lifetime_ms);
+	}
+	scaled.timers.tcp_transitory = cut(scaled.timers.tcp_transitory, lifetime_ms);
+	return scaled;
+}
+
+static void probe_protocol(struct bed *bed, enum nat_protocol protocol,
+			   enum thoroughness thoroughness, struct observed *o)
+{
+	const struct seen *passing = &o->seen[ASPECT_PASSES][protocol];
+
+	probe_mapping(bed, protocol, o);
+	if (!passing->known || !passing->value)
+		return;
+	probe_filtering(bed, protocol, o);
+	probe_ports(bed, protocol, thoroughness == CONFORM_WHOLE, o);
+	if (protocol == NAT_ICMP)
+		return;
+	probe_hairpinning(bed, protocol, o);
+	probe_unsolicited(bed, protocol, o);
+}
+
+int conform_observe(const struct subject *subject, enum thoroughness thoroughness,
+		    unsigned int lifetime_ms, struct observed *ret, struct diag *d)
+{
+	CLEANUP(bed_free_cleanup) struct bed *bed = NULL;
+	uint64_t begin = lab_clock();
+	int r = bed_up(subject, &bed, d);
+	int protocol;
+
+	if (r < 0)
+		return r;
+	memset(ret, 0, sizeof(*ret));
+	(void)lifetime_ms;
+	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
+		probe_protocol(bed, (enum nat_protocol)protocol, thoroughness, ret);
+	ret->packets = bed->sent;
+	ret->ms = (double)(lab_clock() - begin) / 1e6;
+	return bed->error;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hairpinning (RFC 4787 section 6, RFC 5382 REQ-8): two hosts of one inside meet by
+ * their external endpoints. Where the filter asks for it, the one to be reached
+ * speaks to the other's external endpoint first.
+ *
+ * Where mappings depend on the destination, the endpoint that the other host will have
+ * is not known in advance. It is when ports are preserved: then both use fresh
+ * sockets, and each may guess the other's.
+ */
+#include "conform/probes.h"
+#include "conform/speech.h"
+
+struct meeting {
+	bool heard;
+	struct endpoint from, outer; /* who the guest came as; its external endpoint */
+	struct endpoint host, guest;
+};
+
+static struct meeting meet(struct speech *speech, bool known)
+{
+	struct speaker host = speaker_make(speech, 0, bed_fresh_port(speech->bed));
+	struct speaker guest = speaker_make(speech, 1, bed_fresh_port(speech->bed));
+	struct meeting m = {.host = host.local, .guest = guest.local};
+	struct endpoint at = host.local;
+
+	m.outer = guest.local;
+	m.outer.addr = at.addr = speech->bed->subject->externals[0];
+	if (known &&
+	    (!speaker_speak(&host, 0, PORT_A, &at) || !speaker_speak(&guest, 0, PORT_A, &m.outer)))
+		return m;
+	speaker_speak_to(&host, &m.outer);
+	m.heard = speaker_hairpin(&host, &guest, &at, &m.from);
+	if (m.heard || speech->protocol == NAT_TCP)
+		return m;
+	/* The first one may have opened the guest's mapping only; now the host may answer. */
+	speaker_speak_to(&host, &m.outer);
+	m.heard = speaker_hairpin(&host, &guest, &at, &m.from);
+	return m;
+}
+
+static void see_meeting(struct observed *o, enum nat_protocol protocol, const struct meeting *m)
+{
+	char text[3][ENDPOINT_TEXT_MAX];
+	enum nat_hairpinning value = HAIRPINNING_EXTERNAL_SOURCE;
+
+	if (addr_equal(&m->from.addr, &m->guest.addr))
+		value = HAIRPINNING_INTERNAL_SOURCE;
+	see(o, ASPECT_HAIRPINNING, protocol, (int)value,
+	    "%s heard %s at its external endpoint, as %s", endpoint_format(&m->host, text[0]),
+	    endpoint_format(&m->guest, text[1]), endpoint_format(&m->from, text[2]));
+}
+
+static void probe_self(struct speech *speech, struct observed *o)
+{
+	struct speaker self = speaker_make(speech, 0, bed_fresh_port(speech->bed));
+	char text[2][ENDPOINT_TEXT_MAX];
+	struct endpoint external;
+	bool heard;
+
+	if (!speaker_speak(&self, 0, PORT_A, &external))
+		return;
+	heard = speaker_hairpin(&self, &self, &external, NULL) ||
+		speaker_hairpin(&self, &self, &external, NULL);
+	see(o, ASPECT_SELF_HAIRPIN, speech->protocol, heard, "%s %s itself at %s",
+	    endpoint_format(&self.local, text[0]), heard ? "hears" : "does not hear",
+	    endpoint_format(&external, text[1]));
+}
+
+void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct observed *o)
+{
+	const struct seen *mapping = &o->seen[ASPECT_MAPPING][protocol];
+	const struct seen *filtering = &o->seen[ASPECT_FILTERING][protocol];
+	const struct seen *allocation = &o->seen[ASPECT_ALLOCATION][protocol];
+	size_t mark = bed->socket_count;
+	struct speech speech = speech_begin(bed, protocol);
+	char text[2][ENDPOINT_TEXT_MAX];
+	struct meeting m;
+	bool known, certain;
+
+	if (!mapping->known || !filtering->known) {
+		unseen(o, ASPECT_HAIRPINNING, protocol, "mapping or filtering is not known");
+		return;
+	}
+	known = mapping->value == ENDPOINT_INDEPENDENT;
+	certain = known || filtering->value == ENDPOINT_INDEPENDENT ||
+		  (allocation->known && allocation->value == PORTS_PRESERVING);
+	m = meet(&speech, known);
+	if (!m.heard && !known)
+		m = meet(&speech, true);
+	if (m.heard)
+		see_meeting(o, protocol, &m);
+	else if (certain)
+		see(o, ASPECT_HAIRPINNING, protocol, HAIRPINNING_OFF,
+		    "%s did not hear %s at its external endpoint",
+		    endpoint_format(&m.host, text[0]), endpoint_format(&m.guest, text[1]));
+	else
+		unseen(o, ASPECT_HAIRPINNING, protocol,
+		       "neither host can know the endpoint the other will have towards it");
+	if (protocol == NAT_UDP && known)
+		probe_self(&speech, o);
+	bed_close_since(bed, mark);
+}

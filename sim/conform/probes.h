@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The probes, by what they find out. Each works on any rules whatever: it infers from
+ * packets alone and asks no declaration. They leave mappings behind, but every probe
+ * uses hosts' ports that none has used before.
+ */
+#ifndef NATSIM_CONFORM_PROBES_H
+#define NATSIM_CONFORM_PROBES_H
+
+#include "conform/bed.h"
+#include "conform/observed.h"
+
+/* Mapping, alone and under contention, and overloading. Comes first: sets ASPECT_PASSES. */
+void probe_mapping(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+void probe_filtering(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+/* After the mapping. @thorough fills a small range to its end too. */
+void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, struct observed *o);
+void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+void probe_unsolicited(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+void probe_errors(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+void probe_tcp(struct bed *bed, struct observed *o);
+void probe_pool(struct bed *bed, struct observed *o);
+void probe_forwards(struct bed *bed, struct observed *o);
+/* All protocols in one go; takes at most about @bound_ms. */
+void probe_lifetimes(struct bed *bed, unsigned int bound_ms, struct observed *o);
+
+#endif

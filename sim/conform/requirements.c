@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The RFCs' requirements, as questions to the observations.
+ *
+ * Whether one is met is a matter of what was seen alone, with one exception: lifetimes.
+ * That minutes pass is not waited for; the declared lifetime, which the probes have seen
+ * to be kept at a shorter scale, is held against the RFC's minimum, and the evidence
+ * says so.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "conform/judge.h"
+
+#define SECONDS 1000U
+
+struct question {
+	const struct nat *nat;
+	size_t external_count;
+	const struct observed *o;
+	struct requirement_result *answer;
+};
+
+static void say(const struct question *q, enum meeting meeting, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void say(const struct question *q, enum meeting meeting, const char *format, ...)
+{
+	va_list arguments;
+
+	q->answer->meeting = meeting;
+	va_start(arguments, format);
+	vsnprintf(q->answer->evidence, sizeof(q->answer->evidence), format, arguments);
+	va_end(arguments);
+}
+
+static const struct seen *seen(const struct question *q, enum aspect aspect, enum nat_protocol p)
+{
+	return &q->o->seen[aspect][p];
+}
+
+/* Nothing to translate, nothing to ask. False when the question is answered thereby. */
+static bool applies(const struct question *q, enum nat_protocol p)
+{
+	const struct seen *passes = seen(q, ASPECT_PASSES, p);
+	const struct seen *translated = seen(q, ASPECT_TRANSLATED, p);
+
+	if (passes->known && !passes->value) {
+		say(q, REQUIREMENT_NOT_TESTED, "%.150s", passes->evidence);
+		return false;
+	}
+	if (translated->known && !translated->value) {
+		say(q, REQUIREMENT_NOT_APPLICABLE, "nothing is translated");
+		return false;
+	}
+	return true;
+}
+
+/* Met when the aspect was seen with a value among @good (a set of bits). */
+static void one_of(const struct question *q, enum aspect aspect, enum nat_protocol p,
+		   unsigned int good)
+{
+	const struct seen *s = seen(q, aspect, p);
+
+	if (!applies(q, p))
+		return;
+	if (!s->known)
+		say(q, REQUIREMENT_NOT_TESTED, "%s",
+		    s->evidence[0] ? s->evidence : "no probe shows it");
+	else
+		say(q, good & (1U << s->value) ? REQUIREMENT_MET : REQUIREMENT_NOT_MET, "%s",
+		    s->evidence);
+}
+
+#define BIT(value) (1U << (value))
+#define YES BIT(1)
+#define NO BIT(0)
+
+static void mapping(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_MAPPING, p, BIT(ENDPOINT_INDEPENDENT));
+}
+
+static void pooling(const struct question *q, enum nat_protocol p)
+{
+	if (q->external_count < 2)
+		say(q, REQUIREMENT_NOT_APPLICABLE, "one external address");
+	else
+		one_of(q, ASPECT_POOLING, p, BIT(POOLING_PAIRED));
+}
+
+static void overloading(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_OVERLOADING, p, NO);
+}
+
+static void low_ports(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_LOW_PORTS, p, YES);
+}
+
+static void parity(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_PARITY, p, YES);
+}
+
+static void lifetime(const struct question *q, enum nat_protocol p, unsigned int least,
+		     unsigned int declared)
+{
+	const struct seen *s = seen(q, ASPECT_LIFETIME, p);
+
+	if (!applies(q, p))
+		return;
+	if (q->nat->kind != NAT_TRANSLATE && s->known)
+		say(q, (unsigned int)s->value >= least ? REQUIREMENT_MET : REQUIREMENT_NOT_MET,
+		    "%s", s->evidence);
+	else if (q->nat->kind != NAT_TRANSLATE)
+		say(q, REQUIREMENT_NOT_TESTED, "%s",
+		    s->evidence[0] ? s->evidence : "lifetimes were not waited for");
+	else
+		say(q, declared >= least ? REQUIREMENT_MET : REQUIREMENT_NOT_MET,
+		    "declared: %.6g s; at least %.6g s is asked for%s", (double)declared / 1000,
+		    (double)least / 1000,
+		    s->known ? "; the lifetime was kept when tried shorter" : "");
+}
+
+static void udp_lifetime(const struct question *q, enum nat_protocol p)
+{
+	lifetime(q, p, 120 * SECONDS, q->nat->timers.mapping[p]);
+}
+
+static void tcp_lifetime(const struct question *q, enum nat_protocol p)
+{
+	lifetime(q, p, 7440 * SECONDS, q->nat->timers.mapping[p]);
+	if (q->answer->meeting == REQUIREMENT_MET && q->nat->kind == NAT_TRANSLATE &&
+	    q->nat->timers.tcp_transitory < 240 * SECONDS)
+		say(q, REQUIREMENT_NOT_MET,
+		    "declared: %.6g s for a connection that opens or closes",
+		    (double)q->nat->timers.tcp_transitory / 1000);
+}
+
+static void icmp_lifetime(const struct question *q, enum nat_protocol p)
+{
+	lifetime(q, p, 60 * SECONDS, q->nat->timers.mapping[p]);
+}
+
+static void outbound(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_OUTBOUND, p, YES);
+}
+
+static void filtering(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_FILTERING, p, BIT(ENDPOINT_INDEPENDENT) | BIT(ADDRESS_DEPENDENT));
+}
+
+static void hairpinning(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_HAIRPINNING, p,
+	       BIT(HAIRPINNING_EXTERNAL_SOURCE) | BIT(HAIRPINNING_INTERNAL_SOURCE));
+}
+
+static void hairpin_source(const struct question *q, enum nat_protocol p)
+{
+	const struct seen *s = seen(q, ASPECT_HAIRPINNING, p);
+
+	if (s->known && s->value == HAIRPINNING_OFF)
+		say(q, REQUIREMENT_NOT_APPLICABLE, "there is no hairpinning");
+	else
+		one_of(q, ASPECT_HAIRPINNING, p, BIT(HAIRPINNING_EXTERNAL_SOURCE));
+}
+
+static void payload(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_PAYLOAD, p, YES);
+}
+
+/* The same mapping whether the port is one's own or another's: primary = secondary behaviour. */
+static void deterministic(const struct question *q, enum nat_protocol p)
+{
+	const struct seen *alone = seen(q, ASPECT_MAPPING, p);
+	const struct seen *contended = seen(q, ASPECT_CONTENDED, p);
+
+	if (!applies(q, p))
+		return;
+	if (!alone->known || !contended->known)
+		say(q, REQUIREMENT_NOT_TESTED, "%.150s",
+		    alone->known ? contended->evidence : alone->evidence);
+	else
+		say(q, alone->value == contended->value ? REQUIREMENT_MET : REQUIREMENT_NOT_MET,
+		    "%.150s", contended->evidence);
+}
+
+static void errors_kill(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_ERRORS_KILL, p, NO);
+}
+
+static void errors_of_strangers(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_STRANGE_ERRORS, p, YES);
+}
+
+static void errors(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_ERRORS, p, YES);
+}
+
+static void fragments(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_FRAGMENTS, p, YES);
+}
+
+static void simultaneous(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_SIMULTANEOUS, p, YES);
+}
+
+/* Silence satisfies the MUST (six seconds without an answer). */
+static void stray_syn(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_UNSOLICITED, p, BIT(UNSOLICITED_DROP) | BIT(UNSOLICITED_DELAYED));
+}
+
+static void query_passes(const struct question *q, enum nat_protocol p)
+{
+	const struct seen *s = seen(q, ASPECT_PASSES, p);
+
+	if (!s->known)
+		say(q, REQUIREMENT_NOT_TESTED, "no probe shows it");
+	else
+		say(q, s->value ? REQUIREMENT_MET : REQUIREMENT_NOT_MET, "%s", s->evidence);
+}
+
+static void unmatched(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_UNMATCHED, p, BIT(UNMATCHED_DROPPED));
+}
+
+static void exhausted(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_SURVIVAL, p, YES);
+}
+
+static void exhausted_told(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_EXHAUSTION, p, BIT(EXHAUSTION_ICMP));
+}
+
+static void transparent(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_FILTERING, p, BIT(ENDPOINT_INDEPENDENT));
+}
+
+static void limit(const struct question *q, enum nat_protocol p)
+{
+	(void)p;
+	if (q->nat->kind == NAT_TRANSLATE && q->nat->ports.block)
+		say(q, REQUIREMENT_MET, "declared: a subscriber gets %u ports at a time",
+		    q->nat->ports.block);
+	else if (q->nat->kind == NAT_TRANSLATE || q->nat->kind == NAT_MASQUERADE)
+		say(q, REQUIREMENT_NOT_MET, "nothing limits a subscriber's ports");
+	else
+		say(q, REQUIREMENT_NOT_TESTED, "these are somebody's own rules");
+}
+
+/* What natsim does not probe, with the reason. */
+static void not_conflicting(const struct question *q, enum nat_protocol p)
+{
+	(void)p;
+	say(q, REQUIREMENT_NOT_APPLICABLE, "addresses are declared, none is got by DHCP");
+}
+
+static void not_mtu(const struct question *q, enum nat_protocol p)
+{
+	(void)p;
+	say(q, REQUIREMENT_NOT_TESTED, "all links of the bed have one MTU");
+}
+
+static void not_probed(const struct question *q, enum nat_protocol p)
+{
+	(void)p;
+	say(q, REQUIREMENT_NOT_TESTED, "there is no probe for it");
+}
+
+static void not_a_protocol(const struct question *q, enum nat_protocol p)
+{
+	(void)p;
+	say(q, REQUIREMENT_NOT_TESTED, "no mapping-control protocol is part of these rules");
+}
+
+static const struct requirement {
+	unsigned int rfc;
+	const char *number, *level;
+	enum nat_protocol protocol;
+	const char *text;
+	void (*ask)(const struct question *q, enum nat_protocol protocol);
+} requirements[] = {
+	{4787, "REQ-1", "MUST", NAT_UDP, "mapping does not depend on the peer", mapping},
+	{4787, "REQ-2", "SHOULD", NAT_UDP, "a host keeps to one address of a pool", pooling},
+	{4787, "REQ-3", "MUST", NAT_UDP, "no two hosts share an external port", overloading},
+	{4787, "REQ-3a", "SHOULD", NAT_UDP, "ports below 1024 stay below 1024", low_ports},
+	{4787, "REQ-4", "SHOULD", NAT_UDP, "even ports stay even, odd ones odd", parity},
+	{4787, "REQ-5", "MUST", NAT_UDP, "a mapping lives at least 2 minutes", udp_lifetime},
+	{4787, "REQ-6", "MUST", NAT_UDP, "outbound packets keep it alive", outbound},
+	{4787, "REQ-7", "MUST", NAT_UDP, "copes with one subnet on both sides", not_conflicting},
+	{4787, "REQ-8", "SHOULD", NAT_UDP, "filtering does not depend on the peer's port",
+	 filtering},
+	{4787, "REQ-9", "MUST", NAT_UDP, "hosts inside meet by external endpoints", hairpinning},
+	{4787, "REQ-9a", "MUST", NAT_UDP, "and then see each other's external endpoint",
+	 hairpin_source},
+	{4787, "REQ-10", "SHOULD", NAT_UDP, "no gateway edits payload", payload},
+	{4787, "REQ-11", "MUST", NAT_UDP, "behaviour does not change with collisions",
+	 deterministic},
+	{4787, "REQ-12", "MUST", NAT_UDP, "no ICMP ends a mapping", errors_kill},
+	{4787, "REQ-12a", "SHOULD", NAT_UDP, "ICMP errors from anybody on the way pass",
+	 errors_of_strangers},
+	{4787, "REQ-12b", "SHOULD", NAT_UDP, "unreachable errors are translated", errors},
+	{4787, "REQ-13", "MUST", NAT_UDP, "what is too big is fragmented or told so", not_mtu},
+	{4787, "REQ-14", "MUST", NAT_UDP, "fragments from outside arrive", fragments},
+	{5382, "REQ-1", "MUST", NAT_TCP, "mapping does not depend on the peer", mapping},
+	{5382, "REQ-2", "MUST", NAT_TCP, "simultaneous open works", simultaneous},
+	{5382, "REQ-3", "SHOULD", NAT_TCP, "filtering does not depend on the peer's port",
+	 filtering},
+	{5382, "REQ-4", "MUST", NAT_TCP, "a stray SYN hears nothing for 6 seconds", stray_syn},
+	{5382, "REQ-5", "MUST", NAT_TCP, "idle connections live 2 h 4 min, others 4 min",
+	 tcp_lifetime},
+	{5382, "REQ-6", "SHOULD", NAT_TCP, "no gateway but FTP's edits payload", payload},
+	{5382, "REQ-7", "MUST", NAT_TCP, "no two hosts share an external port", overloading},
+	{5382, "REQ-8", "MUST", NAT_TCP, "hosts inside meet by external endpoints", hairpinning},
+	{5382, "REQ-8a", "MUST", NAT_TCP, "and then see each other's external endpoint",
+	 hairpin_source},
+	{5382, "REQ-9", "SHOULD", NAT_TCP, "unreachable errors are translated", errors},
+	{5382, "REQ-10", "MUST", NAT_TCP, "no ICMP ends a connection", errors_kill},
+	{5508, "REQ-1", "MUST", NAT_ICMP, "queries pass, and their answers", query_passes},
+	{5508, "REQ-1a", "SHOULD", NAT_ICMP, "their mapping does not depend on the peer", mapping},
+	{5508, "REQ-2", "MUST", NAT_ICMP, "a query's mapping lives at least 1 minute",
+	 icmp_lifetime},
+	{5508, "REQ-3", "SHOULD", NAT_ICMP, "errors with a wrong checksum are dropped", not_probed},
+	{5508, "REQ-4", "MUST", NAT_UDP, "errors from outside are translated inside and out",
+	 errors},
+	{5508, "REQ-5", "SHOULD", NAT_UDP, "errors from inside about no flow are dropped",
+	 unmatched},
+	{5508, "REQ-6", "MUST", NAT_UDP, "an error does not end the session", errors_kill},
+	{5508, "REQ-7", "MUST", NAT_ICMP, "errors about hairpinned flows pass", not_probed},
+	{5508, "REQ-8", "SHOULD", NAT_ICMP, "without resources: administratively prohibited",
+	 not_probed},
+	{6888, "REQ-2", "MUST", NAT_UDP, "a host keeps to one address of a pool", pooling},
+	{6888, "REQ-4", "MUST", NAT_UDP, "a subscriber's ports are limited", limit},
+	{6888, "REQ-7", "SHOULD", NAT_UDP, "filtering does not depend on the peer", transparent},
+	{6888, "REQ-8", "SHOULD", NAT_UDP, "a port rests for 2 minutes before its next use",
+	 not_probed},
+	{6888, "REQ-9", "MUST", NAT_UDP, "mappings can be asked for (PCP)", not_a_protocol},
+	{6888, "REQ-11b", "SHOULD", NAT_UDP, "on exhaustion the sender hears it", exhausted_told},
+	{6888, "REQ-11d", "MUST", NAT_UDP, "on exhaustion no mapping is dropped", exhausted},
+};
+_Static_assert(sizeof(requirements) / sizeof(requirements[0]) <= REQUIREMENTS_MAX,
+	       "callers give room for REQUIREMENTS_MAX");
+
+size_t judge_requirements(const struct nat *nat, size_t external_count, const struct observed *o,
+			  struct requirement_result ret[REQUIREMENTS_MAX])
+{
+	const size_t count = sizeof(requirements) / sizeof(requirements[0]);
+	struct question q = {.nat = nat, .external_count = external_count, .o = o};
+	const struct requirement *r;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		r = &requirements[i];
+		ret[i] = (struct requirement_result){
+			.rfc = r->rfc, .number = r->number, .level = r->level, .text = r->text};
+		q.answer = &ret[i];
+		r->ask(&q, r->protocol);
+	}
+	return count;
+}
+
+const char *meeting_name(enum meeting meeting)
+{
+	switch (meeting) {
+	case REQUIREMENT_MET:
+		return "met";
+	case REQUIREMENT_NOT_MET:
+		return "not met";
+	case REQUIREMENT_NOT_APPLICABLE:
+		return "not applicable";
+	case REQUIREMENT_NOT_TESTED:
+		return "not tested";
+	}
+	return "?";
+}
