@@ -24,6 +24,9 @@ struct space {
 	size_t device_count, device_room;
 };
 
+/* The index of the device called @name: 0, which no device has, for ""; -ENODEV for none. */
+int device_index(const struct space *space, const char *name);
+
 /* What an epoll event is about. */
 enum source_kind { SOURCE_END, SOURCE_OUT, SOURCE_ERR, SOURCE_SIGNALS };
 

@@ -45,8 +45,7 @@ static int device_add(struct space *space, const char *name)
 	return LINK_FIRST_FREE + (int)space->device_count++;
 }
 
-/* The index of the device called @name; 0, which no device has, for "". */
-static int device_index(const struct space *space, const char *name)
+int device_index(const struct space *space, const char *name)
 {
 	size_t i;
 

@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "kern/carrier.h"
 #include "lab/internal.h"
+
+/* The kernel's worker needs a millisecond; this is for a machine in great need. */
+enum { CARRIER_TIMEOUT_MS = 5000 };
 
 uint64_t lab_clock(void)
 {
@@ -14,10 +18,36 @@ uint64_t lab_clock(void)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+/* The first packet of the first program must not be lost for want of a ready link. */
+static int await_carriers(struct lab *lab, struct diag *d)
+{
+	const struct plan_step *step;
+	struct space *space;
+	size_t i;
+	int r;
+
+	for (i = 0; i < lab->plan->step_count; i++) {
+		step = &lab->plan->steps[i];
+		if (step->kind != PLAN_LINK)
+			continue;
+		space = &lab->spaces[step->space];
+		r = carrier_await(space->netns, device_index(space, step->link.name),
+				  CARRIER_TIMEOUT_MS, d);
+		if (r < 0) {
+			diag_while(d, "while waiting for link %s of %s", step->link.name,
+				   lab->plan->spaces[step->space].name);
+			return r;
+		}
+	}
+	return 0;
+}
+
 static int bring_up(struct lab *lab, struct diag *d)
 {
 	int r = steps_do(lab, d);
 
+	if (r == 0)
+		r = await_carriers(lab, d);
 	if (r == 0)
 		r = files_write(lab, d);
 	if (r == 0)
