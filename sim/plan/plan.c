@@ -161,8 +161,10 @@ static void route_behind(struct builder *b, size_t space, const struct plan_rout
 {
 	const struct plan_route *route;
 	const char *device = "";
+	size_t i;
 
-	for (route = routes; route < routes + count; route++) {
+	for (i = 0; i < count; i++) {
+		route = &routes[i];
 		if (route->space != space)
 			continue;
 		if (space == b->core) /* there a neighbour is a link, not an address in a subnet */
