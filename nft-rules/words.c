@@ -72,79 +72,75 @@ const char *nat_word(const struct nat_word *words, unsigned int value)
 	return "?";
 }
 
-static void write_ports(const struct nat_ports *ports, FILE *out)
+/* One axis: nothing while @value is the usual one. */
+static void write_word(const char *what, const struct nat_word *words, unsigned int value,
+		       unsigned int usual, FILE *out)
 {
-	if (ports->first || ports->last)
-		fprintf(out, ", ports %u-%u", ports->first, ports->last);
-	if (ports->step != 0 && ports->step != 1)
-		fprintf(out, ", step %d", ports->step);
-	if (ports->overloading)
-		fputs(", overloading", out);
-	if (ports->contiguous)
-		fputs(", contiguous pairs", out);
-	else if (ports->parity)
-		fputs(", parity kept", out);
-	if (ports->block)
-		fprintf(out, ", blocks of %u", ports->block);
-	if (ports->exhaustion == EXHAUSTION_ICMP)
-		fputs(", ICMP when exhausted", out);
+	if (value != usual)
+		fprintf(out, ", %s %s", what, nat_word(words, value));
 }
 
 /* Without trailing zeros: 0.5, 30, 7440. */
 static void write_seconds(const char *what, unsigned int ms, unsigned int usual, FILE *out)
 {
-	if (ms != usual)
-		fprintf(out, ", %s %.10g s", what, ms / 1000.0);
+	if (ms != usual && ms == 0)
+		fprintf(out, ", no %s timer", what);
+	else if (ms != usual)
+		fprintf(out, ", %s timer %.10g s", what, ms / 1000.0);
 }
 
-static void write_timers(const struct nat_timers *timers, FILE *out)
+static void write_ports(const struct nat_ports *ports, const struct nat_ports *usual, FILE *out)
 {
-	static const char *const names[NAT_PROTOCOLS] = {"UDP timer", "TCP timer", "ICMP timer"};
+	if (ports->first != usual->first || ports->last != usual->last)
+		fprintf(out, ", range %u-%u", ports->first, ports->last);
+	if (ports->step != usual->step)
+		fprintf(out, ", step %d", ports->step);
+	if (ports->overloading != usual->overloading)
+		fputs(ports->overloading ? ", overloading" : ", no overloading", out);
+	if (ports->contiguous != usual->contiguous)
+		fputs(ports->contiguous ? ", contiguous pairs" : ", no pairs", out);
+	else if (ports->parity != usual->parity)
+		fputs(ports->parity ? ", parity kept" : ", parity not kept", out);
+	if (ports->block != usual->block)
+		fprintf(out, ports->block ? ", blocks of %u" : ", no blocks", ports->block);
+	write_word("exhaustion", nat_exhaustion_words, ports->exhaustion, usual->exhaustion, out);
+}
+
+static void write_timers(const struct nat_timers *timers, const struct nat_timers *usual, FILE *out)
+{
+	static const char *const names[NAT_PROTOCOLS] = {"UDP", "TCP", "ICMP"};
 	static const char *const filters[NAT_PROTOCOLS] = {"UDP filter", "TCP filter",
 							   "ICMP filter"};
-	const struct nat usual = nat_default();
 	int i;
 
 	for (i = 0; i < NAT_PROTOCOLS; i++) {
-		write_seconds(names[i], timers->mapping[i], usual.timers.mapping[i], out);
-		write_seconds(filters[i], timers->filter[i], usual.timers.filter[i], out);
+		write_seconds(names[i], timers->mapping[i], usual->mapping[i], out);
+		write_seconds(filters[i], timers->filter[i], usual->filter[i], out);
 	}
-	write_seconds("TCP transitory", timers->tcp_transitory, usual.timers.tcp_transitory, out);
-	if (timers->refresh != usual.timers.refresh)
-		fprintf(out, ", refresh %s", nat_word(nat_refresh_words, timers->refresh));
+	write_seconds("TCP transitory", timers->tcp_transitory, usual->tcp_transitory, out);
+	write_word("refresh", nat_refresh_words, timers->refresh, usual->refresh, out);
 }
 
-static void write_protocols(const struct nat *nat, FILE *out)
-{
-	if (nat->icmp.errors_blocked)
-		fputs(", ICMP errors blocked", out);
-	if (nat->icmp.errors_kill)
-		fputs(", ICMP errors kill", out);
-	if (nat->icmp.unmatched != UNMATCHED_DROPPED)
-		fprintf(out, ", unmatched ICMP errors %s",
-			nat_word(nat_unmatched_words, nat->icmp.unmatched));
-	if (nat->tcp.rst_kills)
-		fputs(", RST kills", out);
-	if (nat->tcp.strict_syn)
-		fputs(", no simultaneous open", out);
-	if (nat->udp_blocked)
-		fputs(", UDP blocked", out);
-}
-
-void nat_write_details(const struct nat *nat, FILE *out)
+void nat_write_details(const struct nat *nat, const struct nat *usual, FILE *out)
 {
 	char text[ADDR_TEXT_MAX];
 
-	write_ports(&nat->ports, out);
-	if (nat->hairpinning != HAIRPINNING_OFF)
-		fprintf(out, ", hairpinning %s", nat_word(nat_hairpinning_words, nat->hairpinning));
-	if (nat->unsolicited != UNSOLICITED_DROP)
-		fprintf(out, ", unsolicited %s", nat_word(nat_unsolicited_words, nat->unsolicited));
-	if (nat->pooling != POOLING_PAIRED)
-		fprintf(out, ", pool %s", nat_word(nat_pooling_words, nat->pooling));
-	if (nat->kind == NAT_TRANSLATE) /* the others' are the kernel's */
-		write_timers(&nat->timers, out);
-	write_protocols(nat, out);
+	write_ports(&nat->ports, &usual->ports, out);
+	write_word("hairpinning", nat_hairpinning_words, nat->hairpinning, usual->hairpinning, out);
+	write_word("unsolicited", nat_unsolicited_words, nat->unsolicited, usual->unsolicited, out);
+	write_word("pool", nat_pooling_words, nat->pooling, usual->pooling, out);
+	write_timers(&nat->timers, &usual->timers, out);
+	write_word("ICMP errors", nat_icmp_errors_words, nat->icmp.errors_blocked,
+		   usual->icmp.errors_blocked, out);
+	if (nat->icmp.errors_kill != usual->icmp.errors_kill)
+		fputs(nat->icmp.errors_kill ? ", ICMP errors kill" : ", ICMP errors do not kill",
+		      out);
+	write_word("unmatched ICMP errors", nat_unmatched_words, nat->icmp.unmatched,
+		   usual->icmp.unmatched, out);
+	write_word("RST", nat_rst_words, nat->tcp.rst_kills, usual->tcp.rst_kills, out);
+	write_word("simultaneous open", nat_open_words, nat->tcp.strict_syn, usual->tcp.strict_syn,
+		   out);
+	write_word("UDP", nat_udp_words, nat->udp_blocked, usual->udp_blocked, out);
 	if (nat->forward_count)
 		fprintf(out, ", %zu forward%s", nat->forward_count,
 			nat->forward_count > 1 ? "s" : "");

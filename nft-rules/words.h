@@ -35,8 +35,8 @@ const char *nat_word(const struct nat_word *words, unsigned int value);
 
 /*
  * Write every axis beyond mapping, filtering and allocation in which @nat differs from
- * nat_default(), each with ", " before it: ", ports 40000-40099, hairpinning external-source".
+ * @usual, each with ", " before it: ", range 40000-40099, hairpinning external-source".
  */
-void nat_write_details(const struct nat *nat, FILE *out);
+void nat_write_details(const struct nat *nat, const struct nat *usual, FILE *out);
 
 #endif

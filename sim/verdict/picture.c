@@ -18,7 +18,7 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
-#include "verdict/way.h"
+#include "nft-rules/words.h"
 
 enum { DEPTH_MAX = 256 }; /* characters of indentation, four a level */
 
@@ -31,28 +31,63 @@ struct pen {
 	char stem[DEPTH_MAX + 1]; /* what continues from the levels above */
 };
 
+/* What the axes of mappings say, where the mappings are ours. */
+static void write_translation(const struct nat *nat, FILE *out)
+{
+	const struct nat usual = nat_default();
+
+	fprintf(out, "mapping %s, filtering %s, ports %s", nat_dependence_name(nat->mapping),
+		nat_dependence_name(nat->filtering), nat_allocation_name(nat->ports.allocation));
+	nat_write_details(nat, &usual, out);
+}
+
 const char *nat_words(const struct nat *nat, char text[NAT_TEXT_MAX])
 {
-	const char *mapping = nat_dependence_name(nat->mapping);
-	const char *filtering = nat_dependence_name(nat->filtering);
+	AUTO_FCLOSE FILE *out = fmemopen(text, NAT_TEXT_MAX, "w");
 
+	text[0] = '\0';
+	if (!out)
+		return nat->name;
+	fprintf(out, "%s: ", nat->name);
 	switch (nat->kind) {
 	case NAT_TRANSLATE:
-		snprintf(text, NAT_TEXT_MAX, "%s: mapping %s, filtering %s, ports %s%s", nat->name,
-			 mapping, filtering, nat_allocation_name(nat->ports.allocation),
-			 nat->udp_blocked ? ", UDP blocked" : "");
+		write_translation(nat, out);
 		break;
 	case NAT_MASQUERADE:
-		snprintf(text, NAT_TEXT_MAX, "%s: the kernel's masquerade", nat->name);
+		fputs("the kernel's masquerade", out);
 		break;
 	case NAT_FIREWALL:
-		snprintf(text, NAT_TEXT_MAX, "%s: stateful, no translation", nat->name);
+		fputs("stateful, no translation", out);
 		break;
 	case NAT_CUSTOM:
-		snprintf(text, NAT_TEXT_MAX, "%s: rules from %.64s", nat->name, nat->rules);
+		fprintf(out, "rules from %s", nat->rules);
 		break;
 	}
+	fflush(out);
+	text[NAT_TEXT_MAX - 1] = '\0';
 	return text;
+}
+
+/* The NAT's name, and shortly what of it is not as its name says. */
+static void draw_nat(const struct nat *nat, FILE *out)
+{
+	const struct nat_named *named = nat_find(nat->name);
+	const struct nat usual = named ? named->nat : nat_default();
+
+	fprintf(out, "%s %s", nat->kind == NAT_FIREWALL ? "filter" : "NAT", nat->name);
+	if (nat->kind == NAT_CUSTOM) {
+		fprintf(out, ", rules from %s", nat->rules);
+		return;
+	}
+	if (nat->kind == usual.kind) {
+		if (nat->mapping != usual.mapping)
+			fprintf(out, ", mapping %s", nat_dependence_name(nat->mapping));
+		if (nat->filtering != usual.filtering)
+			fprintf(out, ", filtering %s", nat_dependence_name(nat->filtering));
+		if (nat->ports.allocation != usual.ports.allocation)
+			fprintf(out, ", ports %s", nat_allocation_name(nat->ports.allocation));
+		nat_write_details(nat, &usual, out);
+	}
 }
 
 static void print_addresses(const struct interface *interface, char *text, size_t size)
@@ -120,12 +155,14 @@ static void draw_node(struct pen *pen, size_t index, const struct interface *int
 	char addresses[TOPO_ADDRESSES_MAX * ADDR_TEXT_MAX];
 
 	print_addresses(interface, addresses, sizeof(addresses));
-	if (node->has_nat)
-		fprintf(pen->out, "%-*s  %-*s  %s %s\n", pen->name_width, node->name,
-			pen->address_width, addresses, way_translates(node) ? "NAT" : "filter",
-			node->nat.name);
-	else
+	if (node->has_nat) {
+		fprintf(pen->out, "%-*s  %-*s  ", pen->name_width, node->name, pen->address_width,
+			addresses);
+		draw_nat(&node->nat, pen->out);
+		fputc('\n', pen->out);
+	} else {
 		fprintf(pen->out, "%-*s  %s\n", pen->name_width, node->name, addresses);
+	}
 	pen->node_done[index] = true;
 }
 

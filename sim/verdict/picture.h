@@ -11,7 +11,7 @@
 int picture_print(const struct topo *topo, const char *indent, FILE *out);
 
 /* What a NAT does, in words: "symmetric: mapping ..., filtering ..., ports ...". */
-#define NAT_TEXT_MAX 160
+#define NAT_TEXT_MAX 640
 const char *nat_words(const struct nat *nat, char text[NAT_TEXT_MAX]);
 
 #endif

@@ -144,10 +144,11 @@ Test(flaws, of_kinds_that_have_no_such_axis)
 
 static const char *details(const struct nat *nat, char text[256])
 {
+	const struct nat usual = nat_default();
 	FILE *out = fmemopen(text, 256, "w");
 
 	cr_assert_not_null(out);
-	nat_write_details(nat, out);
+	nat_write_details(nat, &usual, out);
 	fclose(out);
 	return text;
 }
@@ -168,7 +169,7 @@ Test(details, are_only_what_differs)
 	nat.timers.mapping[NAT_UDP] = 500;
 	nat.timers.refresh = REFRESH_BOTH;
 	cr_expect_str_eq(details(&nat, text),
-			 ", ports 40000-40099, step -2, ICMP when exhausted, "
+			 ", range 40000-40099, step -2, exhaustion icmp, "
 			 "hairpinning internal-source, UDP timer 0.5 s, refresh both");
 	nat = nat_default();
 	nat.ports.contiguous = nat.tcp.rst_kills = true;
