@@ -11,6 +11,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -513,7 +514,8 @@ void expr_match_set(struct builder *b, unsigned int reg, const struct set *set, 
 	    member ? "" : "!= ", set->name);
 }
 
-void expr_match_key(struct builder *b, unsigned int reg, const struct set *map, unsigned int scratch)
+void expr_match_key(struct builder *b, unsigned int reg, const struct set *map,
+		    unsigned int scratch)
 {
 	struct nftnl_expr *expr = look_up(b, reg, map);
 	char key[JOINED_MAX];
@@ -774,6 +776,16 @@ void expr_accept(struct builder *b)
 void expr_drop(struct builder *b)
 {
 	decide(b, NF_DROP, "drop", NULL);
+}
+
+void expr_reject_host(struct builder *b)
+{
+	struct nftnl_expr *expr = add_expr(b, "reject");
+
+	set_u32(expr, NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
+	if (expr)
+		nftnl_expr_set_u8(expr, NFTNL_EXPR_REJECT_CODE, ICMP_HOST_UNREACH);
+	say(b, "reject with icmp host-unreachable");
 }
 
 void expr_return(struct builder *b)

@@ -148,12 +148,8 @@ static int check_built(const struct nat_router *router, struct diag *d)
 		bool declared;
 		const char *what;
 	} later[] = {
-		{ports->first || ports->last, "a range of ports"},
-		{ports->step != 0 && ports->step != 1, "a step between ports"},
-		{ports->overloading, "port overloading"},
-		{ports->parity || ports->contiguous, "port parity and contiguity"},
+		{ports->contiguous, "contiguity of ports"},
 		{ports->block != 0, "blocks of ports"},
-		{ports->exhaustion != EXHAUSTION_DROP, "ICMP when no port is left"},
 		{nat->hairpinning != HAIRPINNING_OFF, "hairpinning"},
 		{nat->unsolicited != UNSOLICITED_DROP, "an answer to strangers"},
 		{nat->timers.filter[NAT_UDP] || nat->timers.filter[NAT_TCP] ||
@@ -161,7 +157,7 @@ static int check_built(const struct nat_router *router, struct diag *d)
 		 "a lifetime of permissions"},
 		{nat->kind == NAT_TRANSLATE && nat->timers.refresh != REFRESH_OUTBOUND,
 		 "refresh by inbound packets"},
-		{router->external_count > 1 && nat->kind != NAT_FIREWALL,
+		{router->external_count > 1 && nat->kind == NAT_MASQUERADE,
 		 "a pool of external addresses"},
 		{nat->icmp.errors_blocked || nat->icmp.errors_kill ||
 			 nat->icmp.unmatched != UNMATCHED_DROPPED,

@@ -40,7 +40,10 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "nft-rules/claims.h"
 #include "nft-rules/hooks.h"
+#include "nft-rules/pool.h"
+#include "nft-rules/ports.h"
 #include "nft-rules/translation.h"
 
 /*
@@ -49,25 +52,6 @@
  */
 #define LATENESS_DIVISOR 20U
 #define LATENESS_MIN_MS 10U
-/*
- * What an attempt writes holds this long; the packet that made the attempt extends it
- * on its way out (see "keep"). What did not get that far is soon forgotten, the claim
- * last, so that nothing points to a port that is free again.
- */
-#define TRIAL_MS 5000U
-#define TRIAL_CLAIM_MS (2ULL * TRIAL_MS)
-/* How long a comparison is remembered: it is used within the same rule. */
-#define SAME_MS 1000U
-
-/* Ports given away where the own one is taken or not wanted (RFC 4787 section 4.2.2 keeps below
- * 1024 apart). */
-#define PORT_FIRST 1024U
-#define PORT_COUNT (65536U - PORT_FIRST)
-
-/* A new mapping tries this many ports, FANOUT ** LEVELS, and is dropped if all are claimed. */
-#define FANOUT 4U
-#define LEVELS 3U
-
 static const struct protocol protocols[] = {
 	[NAT_UDP] = {"udp", IPPROTO_UDP, FIELD_UDP_SPORT, FIELD_UDP_DPORT, FIELD_UDP_DPORT,
 		     FIELD_UDP_SPORT},
@@ -123,37 +107,115 @@ unsigned int translation_key_fields(const struct translation *t)
 	return t->mapping == ENDPOINT_INDEPENDENT ? 2 : 4;
 }
 
+unsigned int translation_claim(const struct translation *t)
+{
+	return t->pool ? REG_EXTERNAL : REG_PORT;
+}
+
+void translation_load_peer(const struct translation *t, struct builder *b)
+{
+	if (!t->overloading)
+		return;
+	load_peer(b, REG_PORT + 1, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
+	if (t->mapping == ADDRESS_DEPENDENT)
+		expr_load_zero(b, REG_PORT + 2);
+}
+
+void translation_load_claim(const struct translation *t, struct builder *b)
+{
+	expr_load_field(b, REG_EXTERNAL, FIELD_IP_SADDR);
+	expr_load_field(b, REG_PORT, t->protocol->out_port);
+	translation_load_peer(t, b);
+}
+
+void translation_load_claimed(const struct translation *t, struct builder *b)
+{
+	expr_load_field(b, REG_EXTERNAL, FIELD_IP_DADDR);
+	expr_load_field(b, REG_PORT, t->protocol->in_port);
+	if (!t->overloading)
+		return;
+	load_peer(b, REG_PORT + 1, t->mapping, FIELD_IP_SADDR, t->protocol->in_peer);
+	if (t->mapping == ADDRESS_DEPENDENT)
+		expr_load_zero(b, REG_PORT + 2);
+}
+
+unsigned int translation_owner_fields(const struct translation *t)
+{
+	return t->overloading ? 2 : translation_key_fields(t);
+}
+
+unsigned int translation_out_data(const struct translation *t, struct builder *b)
+{
+	if (!t->hairpinning)
+		return REG_EXTERNAL;
+	if (translation_key_fields(t) == 2) /* otherwise the key's end is there */
+		expr_load_zero(b, REG_EXTERNAL - 1);
+	return REG_EXTERNAL - 1;
+}
+
+void translation_map_out(const struct translation *t, struct builder *b)
+{
+	if (t->hairpinning)
+		expr_map_named(b, REG_KEY, t->out, REG_EXTERNAL, "$external");
+	else
+		expr_map(b, REG_KEY, t->out, REG_EXTERNAL);
+}
+
+/* A permission is of an external endpoint: its port, and with a pool its address first. */
+static unsigned int load_external(const struct translation *t, struct builder *b, unsigned int reg,
+				  enum field addr, enum field port)
+{
+	if (t->pool)
+		expr_load_field(b, reg++, addr);
+	expr_load_field(b, reg, port);
+	return reg + 1;
+}
+
 void translation_load_given(const struct translation *t, struct builder *b, unsigned int reg)
 {
-	expr_load_field(b, reg, t->protocol->out_port);
-	load_peer(b, reg + 1, t->filtering, FIELD_IP_DADDR, t->protocol->out_peer);
+	reg = load_external(t, b, reg, FIELD_IP_SADDR, t->protocol->out_port);
+	load_peer(b, reg, t->filtering, FIELD_IP_DADDR, t->protocol->out_peer);
 }
 
 void translation_load_needed(const struct translation *t, struct builder *b, unsigned int reg)
 {
-	expr_load_field(b, reg, t->protocol->in_port);
-	load_peer(b, reg + 1, t->filtering, FIELD_IP_SADDR, t->protocol->in_peer);
+	reg = load_external(t, b, reg, FIELD_IP_DADDR, t->protocol->in_port);
+	load_peer(b, reg, t->filtering, FIELD_IP_SADDR, t->protocol->in_peer);
+}
+
+/* @first, and behind it the @count fields of @rest. */
+static struct type type_of(enum datatype first, const enum datatype *rest, size_t count)
+{
+	struct type type = {{first}, 1 + count};
+
+	memcpy(&type.fields[1], rest, count * sizeof(rest[0]));
+	return type;
 }
 
 static void add_sets(struct translation *t)
 {
-	const struct type port = {{TYPE_PORT}, 1};
+	static const enum datatype all[] = {TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT};
+	/* With a pool a claim and a permission begin with the external address. */
+	const enum datatype *external = t->pool ? all : all + 1;
+	const size_t external_fields = t->pool ? 2 : 1;
+	const struct type key = type_of(TYPE_ADDR, all + 1, translation_key_fields(t) - 1);
 	const struct type endpoint = {{TYPE_ADDR, TYPE_PORT}, 2};
-	const struct type endpoints = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 4};
-	const struct type *key = t->mapping == ENDPOINT_INDEPENDENT ? &endpoint : &endpoints;
-	struct type permission = {{TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 1 + peer_fields(t->filtering)};
+	const struct type spaced = {{TYPE_ADDR, TYPE_ADDR, TYPE_PORT}, 3};
+	const struct type hold = type_of(TYPE_ADDR, all, translation_owner_fields(t));
+	const struct type claim =
+		type_of(external[0], external + 1, external_fields - 1 + (t->overloading ? 2 : 0));
+	const struct type permission =
+		type_of(external[0], external + 1, external_fields - 1 + peer_fields(t->filtering));
 	const char *name = t->protocol->name;
-	struct type hold;
 
-	hold.fields[0] = TYPE_ADDR;
-	memcpy(&hold.fields[1], key->fields, key->count * sizeof(key->fields[0]));
-	hold.count = 1 + key->count;
-	t->claim = ir_add_set(t->ruleset, &port, &hold,
-			      "external port: its address, and the key that claimed it first",
-			      "%s_claim", name);
-	t->out = ir_add_set(t->ruleset, key, &endpoint, "the mappings as the inside sees them",
-			    "%s_out", name);
-	t->in = ir_add_set(t->ruleset, &port, &endpoint, "the mappings as the outside sees them",
+	t->claim = ir_add_set(
+		t->ruleset, &claim, &hold,
+		t->overloading ? "external port and peer: the inside endpoint that claimed it first"
+			       : "external port: its address, and the key that claimed it first",
+		"%s_claim", name);
+	t->out = ir_add_set(t->ruleset, &key, t->hairpinning ? &spaced : &endpoint,
+			    "the mappings as the inside sees them", "%s_out", name);
+	t->in = ir_add_set(t->ruleset, &claim, &endpoint, "the mappings as the outside sees them",
 			   "%s_in", name);
 	t->permit = ir_add_set(t->ruleset, &permission, NULL,
 			       "external port, and which peer may use it", "%s_permit", name);
@@ -161,93 +223,20 @@ static void add_sets(struct translation *t)
 			      "refreshed so lately that it need not be again", "%s_fresh", name);
 }
 
-/*
- * One attempt: claim the candidate in REG_PORT; if it is ours (now, or since an
- * earlier packet), make it the mapping and leave through the mapping. Two first
- * packets of one socket may both win a port; the mapping is the one that was
- * written first, and both leave through it.
- *
- * Is the key behind the claim our own? nftables cannot compare two registers, but it
- * can ask whether a pair is in a set that only ever holds equal pairs, and that holds
- * ours because we have just put it there.
- */
-static void finish_attempt(const struct translation *t, struct builder *b)
+void translation_keep_claim(const struct translation *t, struct builder *b)
 {
-	unsigned int own = REG_OWNER + translation_key_fields(t);
+	unsigned int claim = translation_claim(t);
 
-	expr_load_addr(b, REG_HOLD, &t->router->externals[0]);
-	expr_add(b, t->claim, REG_PORT, REG_HOLD, TRIAL_CLAIM_MS);
-
-	translation_load_key(t, b, REG_OWNER);
-	translation_load_key(t, b, own);
-	expr_update(b, t->same, REG_OWNER, 0, SAME_MS);
-	expr_map_named(b, REG_PORT, t->claim, REG_OWNER, "$owner");
-	expr_match_set(b, REG_OWNER, t->same, true);
-
-	expr_load_addr(b, REG_EXTERNAL, &t->router->externals[0]);
-	expr_add(b, t->out, REG_KEY, REG_EXTERNAL, TRIAL_MS);
-	expr_add(b, t->in, REG_PORT, REG_KEY, TRIAL_MS);
-	expr_map(b, REG_KEY, t->out, REG_EXTERNAL);
-	expr_snat(b, REG_EXTERNAL);
-}
-
-static struct chain *add_attempts(const struct translation *t)
-{
-	static const char *const comments[LEVELS] = {
-		"one attempt; comes back if the port is another's", "four attempts",
-		"sixteen attempts"};
-	struct chain *chain, *inner;
-	struct builder b;
-	unsigned int level, i;
-
-	chain = ir_add_chain(t->ruleset, NULL, comments[0], "%s_try", t->protocol->name);
-	b = expr_rule(t->ruleset, chain,
-		      "draw a port, claim it, look who owns it; ours: map to it");
-	translation_load_key(t, &b, REG_KEY);
-	expr_draw_port(&b, REG_PORT,
-		       t->router->nat->ports.allocation == PORTS_SEQUENTIAL ? DRAW_NEXT
-									    : DRAW_RANDOM,
-		       PORT_FIRST, PORT_COUNT);
-	finish_attempt(t, &b);
-	for (level = 1; level < LEVELS; level++) {
-		inner = chain;
-		chain = ir_add_chain(t->ruleset, NULL, comments[level], "%s_try_%u",
-				     t->protocol->name, level == 1 ? FANOUT : FANOUT * FANOUT);
-		for (i = 0; i < FANOUT; i++) {
-			b = expr_rule(t->ruleset, chain, NULL);
-			expr_jump(&b, inner);
-		}
-	}
-	return chain;
-}
-
-/* The first packet of a flow that leaves: give it its external endpoint. */
-static void add_bind(struct translation *t)
-{
-	struct chain *attempts = add_attempts(t);
-	struct builder b;
-	unsigned int i;
-
-	t->bind = ir_add_chain(t->ruleset, NULL, "the external endpoint of a new flow", "%s_bind",
-			       t->protocol->name);
-	b = expr_rule(t->ruleset, t->bind, "there is a mapping: leave through it");
-	translation_load_key(t, &b, REG_KEY);
-	expr_map(&b, REG_KEY, t->out, REG_EXTERNAL);
-	expr_snat(&b, REG_EXTERNAL);
-
-	if (t->router->nat->ports.allocation == PORTS_PRESERVING) {
-		b = expr_rule(t->ruleset, t->bind,
-			      "claim the own port, look who owns it; ours: map to it");
-		translation_load_key(t, &b, REG_KEY);
-		expr_load_field(&b, REG_PORT, t->protocol->out_port);
-		finish_attempt(t, &b);
-	}
-	for (i = 0; i < FANOUT; i++) {
-		b = expr_rule(t->ruleset, t->bind, i ? NULL : "try other ports");
-		expr_jump(&b, attempts);
-	}
-	b = expr_rule(t->ruleset, t->bind, "no port is free: existing mappings come first");
-	expr_drop(&b);
+	expr_map_named(b, claim, t->claim, REG_KEY, "$key");
+	if (t->overloading)
+		load_peer(b, REG_KEY + 2, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
+	if (t->overloading && t->mapping == ADDRESS_DEPENDENT)
+		expr_load_zero(b, REG_KEY + 3);
+	expr_load_field(b, REG_HOLD, FIELD_IP_SADDR);
+	expr_update(b, t->claim, claim, REG_HOLD, t->claim_life);
+	expr_update(b, t->out, REG_KEY, translation_out_data(t, b), t->life);
+	expr_update(b, t->in, claim, REG_KEY, t->life);
+	pool_keep(t, b, REG_KEY);
 }
 
 /* Every packet that leaves, in either of conntrack's directions, keeps what it uses alive. */
@@ -263,13 +252,8 @@ static void add_keep(struct translation *t)
 	expr_accept(&b);
 
 	b = expr_rule(t->ruleset, t->keep, "claim, mapping and permission live on");
-	expr_load_field(&b, REG_EXTERNAL, FIELD_IP_SADDR);
-	expr_load_field(&b, REG_PORT, t->protocol->out_port);
-	expr_map_named(&b, REG_PORT, t->claim, REG_KEY, "$key");
-	expr_load_field(&b, REG_HOLD, FIELD_IP_SADDR);
-	expr_update(&b, t->claim, REG_PORT, REG_HOLD, t->claim_life);
-	expr_update(&b, t->out, REG_KEY, REG_EXTERNAL, t->life);
-	expr_update(&b, t->in, REG_PORT, REG_KEY, t->life);
+	translation_load_claim(t, &b);
+	translation_keep_claim(t, &b);
 	translation_load_given(t, &b, REG_PERMISSION);
 	expr_update(&b, t->permit, REG_PERMISSION, 0, t->life);
 	expr_update(&b, t->fresh, REG_PERMISSION, 0, t->fresh_life);
@@ -281,7 +265,7 @@ static void add_keep(struct translation *t)
 
 static void translation_init(struct translation *t, struct ruleset *ruleset,
 			     const struct nat_router *router, const struct set *same,
-			     enum nat_protocol protocol)
+			     const struct pool *pool, enum nat_protocol protocol)
 {
 	const struct nat *nat = router->nat;
 	uint64_t lifetime = nat->timers.mapping[protocol];
@@ -300,9 +284,15 @@ static void translation_init(struct translation *t, struct ruleset *ruleset,
 		.fresh_life = late,
 		.claim_life = lifetime + late + conntrack + 1000,
 		.same = same,
+		.pool = router->external_count > 1 ? pool : NULL,
+		.overloading = nat->ports.overloading,
+		.early = claims_early(nat),
+		.hairpinning = nat->hairpinning != HAIRPINNING_OFF,
 	};
 	add_sets(t);
-	add_bind(t);
+	ports_add_bind(t);
+	if (t->early)
+		claims_add_source(t);
 	add_keep(t);
 }
 
@@ -332,6 +322,22 @@ static void refuse_strangers(const struct translation *t, struct builder *b)
 	expr_drop(b);
 }
 
+static void refuse_hairpins(struct ruleset *ruleset, const struct nat_router *router,
+			    struct chain *arrive)
+{
+	struct builder b;
+	size_t i;
+
+	for (i = 0; i < router->external_count; i++) {
+		b = expr_rule(ruleset, arrive,
+			      i ? NULL
+				: "no hairpinning: the inside does not reach it by its outside");
+		expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[i], true);
+		expr_match_iifname(&b, "lo", false);
+		expr_drop(&b);
+	}
+}
+
 /* Every packet that arrives, before conntrack hears of it. */
 static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 		       const struct translation t[NAT_PROTOCOLS])
@@ -346,15 +352,11 @@ static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 	expr_match_iifname(&b, router->outside, true);
 	expr_goto(&b, strangers);
 
-	b = expr_rule(ruleset, arrive,
-		      "no hairpinning: the inside does not reach it by its outside");
-	expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[0], true);
-	expr_match_iifname(&b, "lo", false);
-	expr_drop(&b);
+	if (router->nat->hairpinning == HAIRPINNING_OFF)
+		refuse_hairpins(ruleset, router, arrive);
 
-	b = expr_rule(ruleset, strangers, "nothing else is known outside");
-	expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[0], false);
-	expr_drop(&b);
+	strangers = pool_add_gate(ruleset, router, strangers, FIELD_IP_DADDR, "to_external",
+				  "nothing else is known outside");
 
 	b = translation_rule(&t[NAT_UDP], strangers, NULL);
 	refuse_strangers(&t[NAT_UDP], &b);
@@ -368,8 +370,8 @@ static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 
 static void translate_in(const struct translation *t, struct builder *b)
 {
-	expr_load_field(b, REG_PORT, t->protocol->in_port);
-	expr_map(b, REG_PORT, t->in, REG_INSIDE);
+	translation_load_claimed(t, b);
+	expr_map(b, translation_claim(t), t->in, REG_INSIDE);
 	expr_dnat(b, REG_INSIDE);
 }
 
@@ -407,11 +409,11 @@ static void add_srcnat(struct ruleset *ruleset, const struct nat_router *router,
 	expr_accept(&b);
 
 	b = translation_rule(&t[NAT_UDP], chain, NULL);
-	expr_goto(&b, t[NAT_UDP].bind);
+	expr_goto(&b, t[NAT_UDP].source);
 	b = translation_rule(&t[NAT_TCP], chain, NULL);
-	expr_goto(&b, t[NAT_TCP].bind);
+	expr_goto(&b, t[NAT_TCP].source);
 	b = translation_echo_rule(&t[NAT_ICMP], chain, ICMP_ECHO_REQUEST_TYPE, NULL);
-	expr_goto(&b, t[NAT_ICMP].bind);
+	expr_goto(&b, t[NAT_ICMP].source);
 
 	b = expr_rule(ruleset, chain, "other protocols: as Linux does it");
 	expr_masquerade(&b);
@@ -429,9 +431,8 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 	expr_match_oifname(&b, router->outside, false);
 	expr_accept(&b);
 
-	b = expr_rule(ruleset, chain, "nothing private leaves");
-	expr_match_addr(&b, FIELD_IP_SADDR, &router->externals[0], false);
-	expr_drop(&b);
+	chain = pool_add_gate(ruleset, router, chain, FIELD_IP_SADDR, "from_external",
+			      "nothing private leaves");
 
 	b = translation_rule(&t[NAT_UDP], chain, NULL);
 	expr_goto(&b, t[NAT_UDP].keep);
@@ -448,16 +449,24 @@ void translate_build(struct ruleset *ruleset, const struct nat_router *router)
 	const struct type endpoint_pair = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 4};
 	const struct type key_pair = {{TYPE_KEY, TYPE_KEY}, 2};
 	const struct type *pair =
-		router->nat->mapping == ENDPOINT_INDEPENDENT ? &endpoint_pair : &key_pair;
+		router->nat->mapping == ENDPOINT_INDEPENDENT || router->nat->ports.overloading
+			? &endpoint_pair
+			: &key_pair;
 	struct translation t[NAT_PROTOCOLS];
 	const struct set *same;
+	struct pool pool;
 	int protocol;
 
 	same = ir_add_set(ruleset, pair, NULL, "pairs of equal keys, to compare keys with", "same");
+	if (router->external_count > 1)
+		pool_init(&pool, ruleset, router);
 	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
-		translation_init(&t[protocol], ruleset, router, same, (enum nat_protocol)protocol);
+		translation_init(&t[protocol], ruleset, router, same, &pool,
+				 (enum nat_protocol)protocol);
 	add_arrive(ruleset, router, t);
 	add_dstnat(ruleset, router, t);
 	add_srcnat(ruleset, router, t);
 	add_leave(ruleset, router, t);
+	if (claims_early(router->nat))
+		claims_add(ruleset, router, t);
 }

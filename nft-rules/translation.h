@@ -17,6 +17,7 @@ enum {
 	REG_PORT = 6,     /* ... and its port, the candidate */
 	REG_OWNER = 8,    /* the key that owns the candidate (7 takes the address before it), */
 			  /* and right behind it the own key once more */
+	REG_SHARER = 10,  /* with overloading, where the candidate goes on to 8 */
 	REG_PERMISSION = 8,
 	REG_INSIDE = 8, /* an inside endpoint to translate to */
 };
@@ -35,8 +36,32 @@ struct translation {
 	enum nat_dependence mapping, filtering; /* of this protocol: ICMP peers have no ports */
 	uint64_t life, fresh_life, claim_life;
 	const struct set *claim, *out, *in, *permit, *fresh, *same;
-	struct chain *bind, *keep;
+	struct chain *bind, *source, *keep; /* srcnat goes to source, which mostly is bind */
+	const struct pool *pool; /* NULL: one external address, which tables need not name */
+	bool overloading;        /* claims are of an external endpoint towards one peer */
+	bool early; /* mappings are made in filter chains, before srcnat: see claims.c */
+	bool hairpinning;
 };
+
+/*
+ * What a claim, and the mapping behind it, is found by: the external port; with a pool,
+ * the external address before it; with overloading, the peer's endpoint behind it.
+ * Loaded for a packet as the outside sees it, from register translation_claim() on,
+ * which for a candidate is (a part of) the external endpoint in REG_EXTERNAL.
+ */
+unsigned int translation_claim(const struct translation *t);
+void translation_load_claim(const struct translation *t, struct builder *b);   /* it leaves */
+void translation_load_claimed(const struct translation *t, struct builder *b); /* it arrives */
+void translation_load_peer(const struct translation *t, struct builder *b);    /* the last part */
+unsigned int translation_owner_fields(const struct translation *t);
+
+/* Refresh the claim in REG_EXTERNAL on, and the mapping of the key behind it. */
+void translation_keep_claim(const struct translation *t, struct builder *b);
+
+/* What the inside endpoint's mapping is: the external endpoint goes to REG_EXTERNAL. */
+void translation_map_out(const struct translation *t, struct builder *b);
+unsigned int translation_out_data(const struct translation *t,
+				  struct builder *b); /* the register to write it from */
 
 /* A rule of @chain for packets of this protocol (for ICMP: of the type @icmp). */
 struct builder translation_rule(const struct translation *t, struct chain *chain,

@@ -109,6 +109,27 @@ static void connect_side(struct natbed *bed, enum bed_side side, const char *nea
 	commit(batch, bed->side[BED_ROUTER]);
 }
 
+static struct addr external_address(size_t number)
+{
+	const struct addr first = parse_addr(BED_EXTERNAL);
+
+	return addr_from_ipv4(htonl(ntohl(addr_to_ipv4(&first)) + (uint32_t)number));
+}
+
+static void add_pool(struct natbed *bed, size_t count)
+{
+	CLEANUP(batch_free_cleanup) struct batch *batch = NULL;
+	struct prefix prefix = {.len = 32};
+	size_t i;
+
+	cr_assert(batch_new(&batch) == 0);
+	for (i = 1; i < count; i++) {
+		prefix.addr = external_address(i);
+		cr_assert(address_add(batch, 0, WAN, &prefix) == 0);
+	}
+	commit(batch, bed->side[BED_ROUTER]);
+}
+
 static void set_up_links(struct natbed *bed)
 {
 	CLEANUP(batch_free_cleanup) struct batch *batch = NULL;
@@ -134,18 +155,19 @@ static void set_up_links(struct natbed *bed)
 	commit(batch, bed->side[BED_ROUTER]);
 }
 
-static void set_up_nat(struct natbed *bed, const struct nat *nat)
+static void set_up_nat(struct natbed *bed, const struct nat *nat, size_t count)
 {
-	struct addr external;
+	struct addr externals[NAT_POOL_MAX];
 	struct nat_router router = {
-		.nat = nat, .outside = "internet", .externals = &external, .external_count = 1};
+		.nat = nat, .outside = "internet", .externals = externals, .external_count = count};
 	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
 	struct nat_sysctl sysctls[NAT_SYSCTLS_MAX];
 	AUTO_DIAG struct diag d = {0};
 	struct mnl_socket *socket;
-	size_t i, count;
+	size_t i;
 
-	external = parse_addr(BED_EXTERNAL);
+	for (i = 0; i < count; i++)
+		externals[i] = external_address(i);
 	need(ruleset_build(&router, &ruleset, &d), &d, "build the rules");
 	need(netns_netfilter(bed->side[BED_ROUTER], &socket, &d), &d, "reach netfilter");
 	need(ruleset_apply(ruleset, socket, &d), &d, "install the rules");
@@ -218,6 +240,11 @@ static void wait_for_links(struct natbed *bed)
 
 struct natbed natbed_open(const struct nat *nat)
 {
+	return natbed_open_pool(nat, 1);
+}
+
+struct natbed natbed_open_pool(const struct nat *nat, size_t count)
+{
 	AUTO_DIAG struct diag d = {0};
 	struct natbed bed = {.pilot = -1};
 	int side;
@@ -227,10 +254,12 @@ struct natbed natbed_open(const struct nat *nat)
 	for (side = 0; side < BED_SIDES; side++)
 		need(netns_new(&bed.side[side], &d), &d, "create a namespace");
 	set_up_links(&bed);
+	if (count > 1)
+		add_pool(&bed, count);
 	/* The kernel limits the ICMP it sends; a test that expects an error must get it. */
 	need(netns_sysctl(bed.side[BED_INSIDE], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
 	need(netns_sysctl(bed.side[BED_OUTSIDE], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
-	set_up_nat(&bed, nat);
+	set_up_nat(&bed, nat, count);
 	bed.pilot = bed_icmp(&bed, BED_INSIDE, PILOT_INSIDE);
 	wait_for_links(&bed);
 	return bed;

@@ -41,6 +41,8 @@ struct nat bed_nat(const char *name); /* a named NAT */
 
 /* Build the bed with a router that does @nat; the process then stays on one processor. */
 struct natbed natbed_open(const struct nat *nat);
+/* The same with a pool of @count external addresses: 1.2.3.4, 1.2.3.5, ... */
+struct natbed natbed_open_pool(const struct nat *nat, size_t count);
 void natbed_close(struct natbed *bed);
 #define AUTO_NATBED __attribute__((cleanup(natbed_close)))
 

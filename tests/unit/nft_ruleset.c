@@ -165,7 +165,7 @@ Test(ir, keeps_its_first_error_and_goes_quiet)
 	cr_assert(ruleset->error == -ENAMETOOLONG);
 	cr_assert(!ir_add_set(ruleset, &port, NULL, "", "next"));
 	cr_assert(!ir_add_chain(ruleset, NULL, "", "next"));
-	expr_draw_port(&b, 0, DRAW_NEXT, 1, 1);
+	expr_draw_port(&b, 0, &(struct draw_port){.modulus = 1});
 	expr_match_set(&b, 0, NULL, true);
 	expr_map(&b, 0, NULL, 4);
 	expr_map_named(&b, 0, NULL, 4, "$name");

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Which external address a new mapping gets, where there are several. Private to nft-rules. */
+#ifndef NATSIM_NFT_RULES_POOL_H
+#define NATSIM_NFT_RULES_POOL_H
+
+#include "nft-rules/translation.h"
+
+struct pool {
+	struct ruleset *ruleset;
+	const struct nat_router *router;
+	const struct set *paired; /* NULL: arbitrary */
+	struct chain *pair;
+};
+
+/* Add what all protocols share. @pool must live as long as the translations. */
+void pool_init(struct pool *pool, struct ruleset *ruleset, const struct nat_router *router);
+
+/* Where a new flow begins to be bound. */
+void pool_add_jump(const struct pool *pool, struct chain *bind);
+
+/*
+ * A rule that makes an attempt has to be written pool_choices() times, once for each
+ * number. The match lets each of them through equally often; the load puts the address
+ * into REG_EXTERNAL, and spoils the registers before it.
+ */
+size_t pool_choices(const struct pool *pool);
+void pool_match_address(const struct pool *pool, struct builder *b, size_t number);
+void pool_load_address(const struct pool *pool, struct builder *b, size_t number);
+
+/*
+ * Let through the packets whose @field is one of the external addresses: drop others, and
+ * return the chain where the rules for these go on, which with a pool is a new one.
+ */
+struct chain *pool_add_gate(struct ruleset *ruleset, const struct nat_router *router,
+			    struct chain *chain, enum field field, const char *name,
+			    const char *comment);
+
+/* Keep the pairing of the inside address in @reg. */
+void pool_keep(const struct translation *t, struct builder *b, unsigned int reg);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which external port a new mapping gets
+ *
+ * An attempt draws a candidate and claims it (finish_attempt()). If the port is another's
+ * the rule ends there, and the next attempt is made: attempts are one rule in a chain of
+ * its own, which is jumped to often, through chains of jumps to it.
+ *
+ *     bind --> own port --> try_16 --> try_4 --> try    a random port, or the next one
+ *                       `-> scan_16 --> scan_4 --> scan  small ranges: each port in turn
+ *
+ * How often? A range of up to SCANNED ports is searched whole, so it can be used up to
+ * the last port. In a larger one, 64 random attempts miss only if nearly all is taken.
+ *
+ * Sequential steps. nftables can count by one and cannot add. So a step of 3 is three
+ * turns of the counter, and a second counter lets only the first of three attempts
+ * through. A step down counts from 65535. Where step and range have a common divisor
+ * the counter would come back to where it started with ports left out; so it counts
+ * modulo a larger number, and what is beyond the range is passed over: 40000,
+ * 40002, ..., 40098, 40001, 40003, ...
+ *
+ * Parity. Even and odd ports have a rule, and where sequential a counter, each: half the
+ * numbers, doubled, and 1 flipped into the odd ones. A step counts ports of one parity.
+ */
+#include "nft-rules/ports.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "nft-rules/pool.h"
+
+/* Ports given away where the own one is taken or not wanted (RFC 4787 section 4.2.2). */
+enum {
+	PORT_LOW_FIRST = 1,
+	PORT_LOW_LAST = 1023,
+	PORT_FIRST = 1024,
+	PORT_LAST = 65535,
+	SCANNED = 1024,
+	RANDOM_LEVELS = 3, /* FANOUT ** 3 attempts */
+	FANOUT = 4,
+};
+
+/* The ports a rule may draw: of one parity, or any. */
+enum parity { ANY, EVEN, ODD };
+struct range {
+	uint16_t first, last;
+	enum parity parity;
+};
+
+/* One way to find a port. */
+struct attempt {
+	const char *name; /* of its chains */
+	struct range range;
+	enum draw draw;
+	unsigned int levels; /* FANOUT ** levels attempts */
+	bool every_address;  /* of a pool, one after the other, instead of one at random */
+};
+
+static struct range declared_range(const struct translation *t)
+{
+	const struct nat_ports *ports = &t->router->nat->ports;
+
+	if (ports->first)
+		return (struct range){ports->first, ports->last, ANY};
+	return (struct range){PORT_FIRST, PORT_LAST, ANY};
+}
+
+/* RFC 4787 is about ports: identifiers of queries have no parity. */
+static bool has_parity(const struct translation *t)
+{
+	return t->router->nat->ports.parity && t->protocol->number != IPPROTO_ICMP;
+}
+
+static unsigned int common_divisor(unsigned int a, unsigned int b)
+{
+	return b ? common_divisor(b, a % b) : a;
+}
+
+/* A number of the range's ports counts once: of those with the parity it is half the port. */
+static struct draw_port draw_from(const struct range *range, enum draw draw, int step,
+				  bool *ret_beyond)
+{
+	struct draw_port d = {.draw = draw, .down = step < 0};
+	uint32_t first = range->first, last = range->last, distance = (uint32_t)abs(step);
+
+	if (range->parity != ANY) {
+		d.pairs = true;
+		d.odd = range->parity == ODD;
+		first = d.odd ? first / 2 : (first + 1) / 2;
+		last = d.odd ? (last - 1) / 2 : last / 2;
+	}
+	d.modulus = last - first + 1;
+	if (common_divisor(d.modulus, distance) != 1) /* so that a round ends one port further */
+		d.modulus = (d.modulus / distance + 1) * distance - 1;
+	d.offset = d.down ? 65535 - last : first;
+	*ret_beyond = d.modulus > last - first + 1;
+	return d;
+}
+
+/*
+ * One attempt: claim the candidate endpoint in REG_EXTERNAL; if it is ours (now, or since an
+ * earlier packet), make it the mapping and leave through the mapping. Two first
+ * packets of one socket may both win a port; the mapping is the one that was
+ * written first, and both leave through it.
+ *
+ * Is the key behind the claim our own? nftables cannot compare two registers, but it
+ * can ask whether a pair is in a set that only ever holds equal pairs, and that holds
+ * ours because we have just put it there.
+ */
+static void load_owner(const struct translation *t, struct builder *b, unsigned int reg)
+{
+	if (!t->overloading) {
+		translation_load_key(t, b, reg);
+		return;
+	}
+	expr_load_field(b, reg, FIELD_IP_SADDR);
+	expr_load_field(b, reg + 1, t->protocol->out_port);
+}
+
+static void finish_attempt(const struct translation *t, struct builder *b)
+{
+	unsigned int owner = t->overloading ? REG_SHARER : REG_OWNER;
+	unsigned int claim = translation_claim(t);
+
+	expr_load_addr(b, REG_HOLD, &t->router->externals[0]);
+	translation_load_peer(t, b);
+	expr_add(b, t->claim, claim, REG_HOLD, TRIAL_CLAIM_MS);
+
+	load_owner(t, b, owner);
+	load_owner(t, b, owner + translation_owner_fields(t));
+	expr_update(b, t->same, owner, 0, SAME_MS);
+	expr_map_named(b, claim, t->claim, owner, "$owner");
+	expr_match_set(b, owner, t->same, true);
+
+	if (!t->pool)
+		expr_load_addr(b, REG_EXTERNAL, &t->router->externals[0]);
+	expr_add(b, t->out, REG_KEY, translation_out_data(t, b), TRIAL_MS);
+	expr_add(b, t->in, claim, REG_KEY, TRIAL_MS);
+	if (t->early) {
+		expr_accept(b);
+		return;
+	}
+	translation_map_out(t, b);
+	expr_snat(b, REG_EXTERNAL);
+}
+
+/* The candidate's address is one register before its port, and before it the key. */
+static void begin_attempt(const struct translation *t, struct builder *b, size_t address)
+{
+	if (t->pool)
+		pool_load_address(t->pool, b, address);
+	translation_load_key(t, b, REG_KEY);
+}
+
+static void add_attempt(const struct translation *t, struct chain *chain, const struct range *range,
+			const struct attempt *attempt, size_t address)
+{
+	const struct nat_ports *ports = &t->router->nat->ports;
+	bool sequential = attempt->draw == DRAW_NEXT && ports->allocation == PORTS_SEQUENTIAL;
+	int step = sequential && !attempt->every_address && ports->step ? ports->step : 1;
+	struct builder b = expr_rule(t->ruleset, chain,
+				     "draw a port, claim it, look who owns it; ours: map to it");
+	struct draw_port port;
+	bool beyond;
+
+	port = draw_from(range, attempt->draw, step, &beyond);
+	if (range->parity != ANY)
+		expr_match_parity(&b, t->protocol->out_port, range->parity == ODD);
+	if (!attempt->every_address && t->pool)
+		pool_match_address(t->pool, &b, address);
+	begin_attempt(t, &b, address);
+	expr_draw_port(&b, REG_PORT, &port);
+	if (abs(step) > 1)
+		expr_match_turn(&b, (uint32_t)abs(step));
+	if (beyond)
+		expr_match_ports(&b, REG_PORT, range->first, range->last);
+	finish_attempt(t, &b);
+}
+
+/* The chain of one attempt: a rule for each parity and external address. */
+static struct chain *add_attempt_chain(const struct translation *t, const struct attempt *attempt)
+{
+	struct range range = attempt->range;
+	size_t address, addresses = t->pool ? pool_choices(t->pool) : 1;
+	struct chain *chain;
+
+	chain = ir_add_chain(t->ruleset, NULL, "one attempt; comes back if the port is another's",
+			     "%s_%s", t->protocol->name, attempt->name);
+	for (address = 0; address < addresses; address++) {
+		if (!has_parity(t)) {
+			add_attempt(t, chain, &range, attempt, address);
+			continue;
+		}
+		range.parity = EVEN;
+		add_attempt(t, chain, &range, attempt, address);
+		range.parity = ODD;
+		add_attempt(t, chain, &range, attempt, address);
+	}
+	return chain;
+}
+
+static void add_jumps(const struct translation *t, struct chain *chain, const struct chain *to,
+		      unsigned int count, const char *comment)
+{
+	struct builder b;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		b = expr_rule(t->ruleset, chain, i ? NULL : comment);
+		expr_jump(&b, to);
+	}
+}
+
+/* Jump from @from to the chain of attempts FANOUT ** levels times, through chains of FANOUT jumps.
+ */
+static void add_attempts(const struct translation *t, struct chain *from,
+			 const struct attempt *attempt, const char *comment)
+{
+	static const char *const comments[] = {"four attempts", "sixteen attempts", "64 attempts",
+					       "256 attempts"};
+	unsigned int step = (unsigned int)abs(t->router->nat->ports.step), level, count = 1;
+	struct chain *chain = add_attempt_chain(t, attempt), *inner;
+
+	if (attempt->draw == DRAW_NEXT && step > 1 && !attempt->every_address) {
+		inner = chain;
+		chain = ir_add_chain(t->ruleset, NULL, "one step: one of these is an attempt",
+				     "%s_step", t->protocol->name);
+		add_jumps(t, chain, inner, step, NULL);
+	}
+	for (level = 1; level < attempt->levels; level++) {
+		inner = chain;
+		count *= FANOUT;
+		chain = ir_add_chain(t->ruleset, NULL, comments[level - 1], "%s_%s_%u",
+				     t->protocol->name, attempt->name, count);
+		add_jumps(t, chain, inner, FANOUT, NULL);
+	}
+	add_jumps(t, from, chain, FANOUT, comment);
+}
+
+/* So many that each port of a small range gets its turn. */
+static unsigned int scan_levels(unsigned int count)
+{
+	unsigned int levels = 1, attempts = FANOUT;
+
+	while (attempts < count) {
+		attempts *= FANOUT;
+		levels++;
+	}
+	return levels;
+}
+
+static void add_draws(const struct translation *t, struct chain *from)
+{
+	struct range range = declared_range(t);
+	unsigned int count = (unsigned int)(range.last - range.first) + 1;
+	const struct nat_ports *ports = &t->router->nat->ports;
+	bool sequential = ports->allocation == PORTS_SEQUENTIAL;
+	bool small = count <= SCANNED;
+	struct attempt attempt = {
+		.name = "try",
+		.range = range,
+		.draw = sequential ? DRAW_NEXT : DRAW_RANDOM,
+		.levels = small ? 2 : RANDOM_LEVELS,
+	};
+
+	if (sequential && small)
+		attempt.levels = scan_levels(count + (unsigned int)abs(ports->step));
+	add_attempts(t, from, &attempt, "try other ports");
+	if (!small)
+		return;
+	attempt = (struct attempt){
+		.name = "scan",
+		.range = range,
+		.draw = DRAW_NEXT,
+		.levels = scan_levels(count),
+		.every_address = true,
+	};
+	add_attempts(t, from, &attempt, "a small range: try each of them");
+}
+
+/* What a host hears that gets no port. */
+static void exhaust(const struct translation *t, struct chain *chain)
+{
+	struct builder b =
+		expr_rule(t->ruleset, chain, "no port is free: existing mappings come first");
+
+	if (t->router->nat->ports.exhaustion == EXHAUSTION_ICMP)
+		expr_reject_host(&b);
+	else
+		expr_drop(&b);
+}
+
+/* A port below 1024 stays there (RFC 4787 REQ-3a), unless a range was declared. */
+static void add_low(struct translation *t)
+{
+	const struct attempt attempt = {
+		.name = "low",
+		.range = {PORT_LOW_FIRST, PORT_LOW_LAST, ANY},
+		.draw = DRAW_RANDOM,
+		.levels = RANDOM_LEVELS,
+	};
+	struct chain *chain = ir_add_chain(t->ruleset, NULL, "a port below 1024 for one",
+					   "%s_bind_low", t->protocol->name);
+	struct builder b;
+
+	add_attempts(t, chain, &attempt, NULL);
+	exhaust(t, chain);
+	b = expr_rule(t->ruleset, t->bind, "ports below 1024 stay below");
+	expr_load_field(&b, REG_PORT, t->protocol->out_port);
+	expr_match_ports(&b, REG_PORT, PORT_LOW_FIRST, PORT_LOW_LAST);
+	expr_goto(&b, chain);
+}
+
+static void add_own(struct translation *t)
+{
+	const struct nat_ports *ports = &t->router->nat->ports;
+	size_t address, addresses = t->pool ? pool_choices(t->pool) : 1;
+	struct builder b;
+
+	for (address = 0; address < addresses; address++) {
+		b = expr_rule(t->ruleset, t->bind,
+			      "claim the own port, look who owns it; ours: map to it");
+		if (t->pool)
+			pool_match_address(t->pool, &b, address);
+		begin_attempt(t, &b, address);
+		expr_load_field(&b, REG_PORT, t->protocol->out_port);
+		if (ports->first)
+			expr_match_ports(&b, REG_PORT, ports->first, ports->last);
+		finish_attempt(t, &b);
+	}
+}
+
+/* The first packet of a flow that leaves: give it its external endpoint. */
+void ports_add_bind(struct translation *t)
+{
+	const struct nat_ports *ports = &t->router->nat->ports;
+	bool preserving = ports->allocation == PORTS_PRESERVING;
+	struct builder b;
+
+	t->bind = ir_add_chain(t->ruleset, NULL, "the external endpoint of a new flow", "%s_bind",
+			       t->protocol->name);
+	b = expr_rule(t->ruleset, t->bind, "there is a mapping: leave through it");
+	translation_load_key(t, &b, REG_KEY);
+	if (t->early) {
+		expr_match_key(&b, REG_KEY, t->out, REG_OWNER);
+		expr_accept(&b);
+	} else {
+		translation_map_out(t, &b);
+		expr_snat(&b, REG_EXTERNAL);
+	}
+	if (t->pool)
+		pool_add_jump(t->pool, t->bind);
+	if (preserving)
+		add_own(t);
+	if (preserving && !ports->first && t->protocol->number != IPPROTO_ICMP)
+		add_low(t);
+	add_draws(t, t->bind);
+	exhaust(t, t->bind);
+	t->source = t->bind;
+}
