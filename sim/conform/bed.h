@@ -104,6 +104,8 @@ void bed_close_since(struct bed *bed, size_t mark);
 
 /* UDP: send a message that is like no other; returns its number. */
 uint32_t bed_send(struct bed *bed, int fd, const struct endpoint *to);
+/* The same in a datagram that needs three fragments. */
+uint32_t bed_send_long(struct bed *bed, int fd, const struct endpoint *to);
 /* Has message @number arrived at @fd by now? @ret_from, if it has, is who it is from. */
 bool bed_heard(struct bed *bed, int fd, uint32_t number, struct endpoint *ret_from);
 /* Send, settle, look. */
@@ -113,6 +115,8 @@ bool bed_pass(struct bed *bed, int from, const struct endpoint *to, int at,
 /* TCP: begin a connection; take the next one that waits; -1 for none. */
 void bed_connect(struct bed *bed, int fd, const struct endpoint *to);
 int bed_accept(struct bed *bed, int listener, struct endpoint *ret_from);
+/* From now on @fd is deaf: what comes for it is not answered. */
+void bed_deafen(struct bed *bed, int fd);
 /* The socket's own fate: 0 while nobody has answered or it is connected, else the errno. */
 int bed_fate(int fd);
 bool bed_connected(int fd);

@@ -47,6 +47,9 @@ static void probe_protocol(struct bed *bed, enum nat_protocol protocol,
 		return;
 	probe_hairpinning(bed, protocol, o);
 	probe_unsolicited(bed, protocol, o);
+	probe_errors(bed, protocol, o);
+	if (protocol == NAT_TCP)
+		probe_tcp(bed, o);
 }
 
 int conform_observe(const struct subject *subject, enum thoroughness thoroughness,
@@ -60,9 +63,13 @@ int conform_observe(const struct subject *subject, enum thoroughness thoroughnes
 	if (r < 0)
 		return r;
 	memset(ret, 0, sizeof(*ret));
-	(void)lifetime_ms;
 	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
 		probe_protocol(bed, (enum nat_protocol)protocol, thoroughness, ret);
+	if (subject->external_count > 1)
+		probe_pool(bed, ret);
+	probe_forwards(bed, ret);
+	if (lifetime_ms && subject->nat->kind == NAT_TRANSLATE)
+		probe_lifetimes(bed, lifetime_ms + lifetime_ms / 3, ret);
 	ret->packets = bed->sent;
 	ret->ms = (double)(lab_clock() - begin) / 1e6;
 	return bed->error;

@@ -22,6 +22,20 @@ static struct triple ask_three(struct speaker *speaker)
 	return t;
 }
 
+/*
+ * The destination where a rival has the port comes last: a kernel that shares ports
+ * (nf_nat_core.c, find_appropriate_src()) stays with whatever the socket got first.
+ */
+static struct triple ask_three_backwards(struct speaker *speaker)
+{
+	struct triple t;
+
+	t.heard[2] = speaker_speak(speaker, 1, PORT_A, &t.external[2]);
+	t.heard[1] = speaker_speak(speaker, 0, PORT_B, &t.external[1]);
+	t.heard[0] = speaker_speak(speaker, 0, PORT_A, &t.external[0]);
+	return t;
+}
+
 static enum nat_dependence dependence_of(const struct triple *t, enum nat_protocol protocol)
 {
 	/* A query has no port at the other end: the first two are one destination. */
@@ -67,7 +81,7 @@ static void contend(struct speech *speech, struct observed *o)
 		unseen(o, ASPECT_OVERLOADING, protocol, "a second host did not get out");
 		return;
 	}
-	t = ask_three(&ours);
+	t = ask_three_backwards(&ours);
 	if (!heard_all(&t)) {
 		unseen(o, ASPECT_CONTENDED, protocol, "a third host did not get out");
 		unseen(o, ASPECT_OVERLOADING, protocol, "a third host did not get out");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What probes do with sockets on both sides of the bed. */
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
@@ -106,22 +107,34 @@ void bed_close_since(struct bed *bed, size_t mark)
 
 /* --- UDP ------------------------------------------------------------------------ */
 
-uint32_t bed_send(struct bed *bed, int fd, const struct endpoint *to)
+static uint32_t send_sized(struct bed *bed, int fd, const struct endpoint *to, size_t size)
 {
 	struct sockaddr_storage address;
 	socklen_t length = endpoint_to_sockaddr(to, &address);
 	uint32_t number = ++bed->serial;
+	uint8_t bytes[4000] = {0};
 
 	if (fd < 0 || bed->error)
 		return number;
+	memcpy(bytes, &number, sizeof(number));
 	bed->sent++;
 	/*
 	 * An error queued by an earlier packet (ICMP) is told here instead of sending, so
 	 * once more. That the packet itself is refused is a way not to arrive.
 	 */
-	if (sendto(fd, &number, sizeof(number), 0, (struct sockaddr *)&address, length) < 0)
-		sendto(fd, &number, sizeof(number), 0, (struct sockaddr *)&address, length);
+	if (sendto(fd, bytes, size, 0, (struct sockaddr *)&address, length) < 0)
+		sendto(fd, bytes, size, 0, (struct sockaddr *)&address, length);
 	return number;
+}
+
+uint32_t bed_send(struct bed *bed, int fd, const struct endpoint *to)
+{
+	return send_sized(bed, fd, to, sizeof(uint32_t));
+}
+
+uint32_t bed_send_long(struct bed *bed, int fd, const struct endpoint *to)
+{
+	return send_sized(bed, fd, to, 4000);
 }
 
 bool bed_heard(struct bed *bed, int fd, uint32_t number, struct endpoint *ret_from)
@@ -183,6 +196,15 @@ int bed_accept(struct bed *bed, int listener, struct endpoint *ret_from)
 	if (ret_from)
 		endpoint_from_sockaddr(&address, ret_from);
 	return own(bed, fd);
+}
+
+void bed_deafen(struct bed *bed, int fd)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = {1, &nothing};
+
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		fail(bed, errno, "attach a filter");
 }
 
 int bed_fate(int fd)

@@ -2,6 +2,7 @@
 #include "conform/speech.h"
 
 #include <netinet/ip_icmp.h>
+#include <sys/socket.h>
 
 struct speech speech_begin(struct bed *bed, enum nat_protocol protocol)
 {
@@ -35,7 +36,8 @@ struct speaker speaker_make(struct speech *speech, size_t host, uint16_t port)
 	struct speaker speaker = {.speech = speech,
 				  .local = bed_host(speech->bed, host, port),
 				  .fd = -1,
-				  .listener = -1};
+				  .listener = -1,
+				  .answered = -1};
 
 	if (speech->protocol == NAT_UDP)
 		speaker.fd = bed_udp(speech->bed, BED_INSIDE, &speaker.local);
@@ -101,7 +103,24 @@ bool speaker_speak(struct speaker *speaker, size_t peer, uint16_t port, struct e
 	uint32_t number = tell(speaker, &to);
 
 	bed_settle(speech->bed);
-	return hear(speech, at, number, ret);
+	if (speech->protocol != NAT_TCP)
+		return hear(speech, at, number, ret);
+	speaker->answered = bed_accept(speech->bed, at, ret);
+	return speaker->answered >= 0;
+}
+
+bool speaker_answered(struct speaker *speaker, size_t peer, uint16_t port,
+		      const struct endpoint *at)
+{
+	char byte = '.';
+
+	if (speaker->speech->protocol != NAT_TCP)
+		return speaker_knock(speaker, peer, port, at, NULL);
+	if (speaker->answered < 0 ||
+	    send(speaker->answered, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+		return false;
+	bed_settle(speaker->speech->bed);
+	return recv(speaker->fd, &byte, 1, MSG_DONTWAIT) == 1;
 }
 
 void speaker_utter(struct speaker *speaker, size_t peer, uint16_t port)

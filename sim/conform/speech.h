@@ -29,6 +29,7 @@ struct speaker {
 	struct endpoint local;
 	int fd;       /* UDP, ICMP: its socket; TCP: the last connection */
 	int listener; /* TCP, once somebody may knock; else -1 */
+	int answered; /* TCP: the peer's end of the last connection; else -1 */
 };
 
 struct speech speech_begin(struct bed *bed, enum nat_protocol protocol);
@@ -49,6 +50,9 @@ bool speaker_knock(struct speaker *speaker, size_t peer, uint16_t port, const st
 /* @other, inside too, knocks at @at: a hairpin. */
 bool speaker_hairpin(struct speaker *speaker, struct speaker *other, const struct endpoint *at,
 		     struct endpoint *ret_from);
+/* Does the way back from the peer spoken to last still work? Knocks; TCP: on the connection. */
+bool speaker_answered(struct speaker *speaker, size_t peer, uint16_t port,
+		      const struct endpoint *at);
 /* Be ready to hear knocks. */
 void speaker_listen(struct speaker *speaker);
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long a mapping, or the permission to use it, lives
+ *
+ * Asking refreshes, so each socket is asked once. Many are opened at one time, and their
+ * peers knock at ages that grow by a twentieth: the last that gets in and the first
+ * that does not enclose the lifetime. All protocols share the clock, so all of it takes
+ * little longer than the longest lifetime.
+ *
+ * Then, with the lifetime known, what refreshes: one socket is kept alive by outbound
+ * packets only, one by inbound packets only, and both are asked after the lifetime
+ * has passed since they were opened, but not since they were refreshed.
+ */
+#include "conform/probes.h"
+#include "conform/speech.h"
+
+enum { AGES = 48 };
+
+struct lot {
+	struct speech speech;
+	struct speaker speakers[AGES];
+	struct endpoint external[AGES];
+	uint64_t born[AGES];
+	bool open;
+	int last_alive, first_dead; /* ms; 0 for none yet */
+};
+
+static unsigned int age_of(size_t i, unsigned int bound)
+{
+	double age = bound;
+	size_t n;
+
+	for (n = i; n + 1 < AGES; n++)
+		age /= 1.05;
+	return (unsigned int)age;
+}
+
+static void open_lot(struct bed *bed, enum nat_protocol protocol, const struct observed *o,
+		     struct lot *lot)
+{
+	const struct seen *passes = &o->seen[ASPECT_PASSES][protocol];
+	size_t i;
+
+	*lot = (struct lot){.speech = speech_begin(bed, protocol)};
+	lot->open = passes->known && passes->value;
+	for (i = 0; i < AGES && lot->open; i++) {
+		lot->speakers[i] = speaker_make(&lot->speech, 0, bed_fresh_port(bed));
+		lot->born[i] = bed_clock_ms();
+		lot->open = speaker_speak(&lot->speakers[i], 0, PORT_A, &lot->external[i]);
+	}
+}
+
+static void ask(struct lot *lot, size_t i, unsigned int age)
+{
+	uint64_t before;
+	bool alive;
+
+	if (!lot->open)
+		return;
+	bed_wait_until(lot->born[i] + age);
+	before = bed_clock_ms();
+	alive = speaker_answered(&lot->speakers[i], 0, PORT_A, &lot->external[i]);
+	if (alive)
+		lot->last_alive = (int)(before - lot->born[i]);
+	else if (lot->first_dead == 0)
+		lot->first_dead = (int)(bed_clock_ms() - lot->born[i]);
+}
+
+static void see_lot(struct observed *o, enum nat_protocol protocol, const struct lot *lot)
+{
+	if (!lot->open) {
+		unseen(o, ASPECT_LIFETIME, protocol, "not every socket got out");
+		return;
+	}
+	if (lot->first_dead == 0) {
+		see(o, ASPECT_LIFETIME, protocol, lot->last_alive,
+		    "after %d ms the peer's answer still gets in", lot->last_alive);
+		return;
+	}
+	see(o, ASPECT_LIFETIME, protocol, lot->last_alive,
+	    "the peer's answer gets in after %d ms, and not after %d ms", lot->last_alive,
+	    lot->first_dead);
+	see(o, ASPECT_LIFETIME_END, protocol, lot->first_dead, "%s", "");
+}
+
+/* One socket is refreshed by outbound, one by inbound packets. */
+static void probe_refresh(struct bed *bed, struct observed *o)
+{
+	const struct seen *end = &o->seen[ASPECT_LIFETIME_END][NAT_UDP];
+	struct speech speech = speech_begin(bed, NAT_UDP);
+	struct speaker out = speaker_make(&speech, 0, bed_fresh_port(bed));
+	struct speaker in = speaker_make(&speech, 0, bed_fresh_port(bed));
+	struct endpoint out_at, in_at, again;
+	uint64_t born;
+	bool alive, refreshed;
+
+	if (!end->known || !speaker_speak(&out, 0, PORT_A, &out_at) ||
+	    !speaker_speak(&in, 0, PORT_A, &in_at)) {
+		unseen(o, ASPECT_OUTBOUND, NAT_UDP, "no lifetime was seen to end");
+		unseen(o, ASPECT_INBOUND, NAT_UDP, "no lifetime was seen to end");
+		return;
+	}
+	born = bed_clock_ms();
+	bed_wait_until(born + (uint64_t)end->value * 6 / 10);
+	speaker_speak(&out, 0, PORT_A, &again);
+	refreshed = speaker_knock(&in, 0, PORT_A, &in_at, NULL);
+	bed_wait_until(born + (uint64_t)end->value * 13 / 10);
+	alive = speaker_knock(&out, 0, PORT_A, &out_at, NULL);
+	see(o, ASPECT_OUTBOUND, NAT_UDP, alive,
+	    "refreshed by an outbound packet at 0.6, the answer %s at 1.3 lifetimes",
+	    alive ? "gets in" : "does not get in");
+	alive = speaker_knock(&in, 0, PORT_A, &in_at, NULL);
+	if (refreshed)
+		see(o, ASPECT_INBOUND, NAT_UDP, alive,
+		    "refreshed by an inbound packet at 0.6, the answer %s at 1.3 lifetimes",
+		    alive ? "gets in" : "does not get in");
+	else
+		unseen(o, ASPECT_INBOUND, NAT_UDP, "it did not live long enough to be refreshed");
+}
+
+void probe_lifetimes(struct bed *bed, unsigned int bound_ms, struct observed *o)
+{
+	size_t mark = bed->socket_count, i;
+	struct lot lots[NAT_PROTOCOLS];
+	int protocol;
+
+	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
+		open_lot(bed, (enum nat_protocol)protocol, o, &lots[protocol]);
+	for (i = 0; i < AGES; i++)
+		for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
+			ask(&lots[protocol], i, age_of(i, bound_ms));
+	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
+		see_lot(o, (enum nat_protocol)protocol, &lots[protocol]);
+	bed_close_since(bed, mark);
+	probe_refresh(bed, o);
+	bed_close_since(bed, mark);
+}
