@@ -29,8 +29,10 @@
 #include <linux/netfilter.h>
 
 enum {
-	/* More than any ruleset takes (a test holds it), less than a socket's default buffer. */
-	BATCH_BYTES = 128 << 10,
+	/* More than any ruleset takes (a test holds it). */
+	BATCH_BYTES = 1 << 20,
+	/* A socket sends so much at once without being asked to have more room. */
+	ROOM_BYTES = 128 << 10,
 	MESSAGE_BYTES_MAX = 4 << 10,
 	ANSWER_BYTES = 16 << 10,
 };
@@ -386,6 +388,17 @@ static int take_answers(const struct ruleset *ruleset, const struct batch *batch
 	return r;
 }
 
+/* A large batch is more than a socket takes by default (net.core.wmem_default). */
+static int make_room(struct mnl_socket *socket, size_t length)
+{
+	const int room = 2 * BATCH_BYTES;
+
+	if (length <= ROOM_BYTES)
+		return 0;
+	return setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_SNDBUFFORCE, &room,
+			  sizeof(room));
+}
+
 int ruleset_apply(const struct ruleset *ruleset, struct mnl_socket *socket, struct diag *d)
 {
 	struct batch batch = {.buffer = calloc(1, BATCH_BYTES)}; /* padding is sent too */
@@ -401,6 +414,8 @@ int ruleset_apply(const struct ruleset *ruleset, struct mnl_socket *socket, stru
 	r = batch.error;
 	if (r < 0)
 		diag_system(d, -r, "while writing the nftables batch");
+	else if (make_room(socket, batch.length) < 0)
+		r = diag_system(d, errno, "cannot make room for the nftables batch");
 	else if (mnl_socket_sendto(socket, batch.buffer, batch.length) < 0)
 		r = diag_system(d, errno, "cannot send the nftables batch");
 	else
