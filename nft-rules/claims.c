@@ -14,6 +14,8 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 
+#include "nft-rules/forwards.h"
+#include "nft-rules/guard.h"
 #include "nft-rules/hooks.h"
 
 static const struct hook hook_forwarded = {"filter", "forward", NF_INET_FORWARD, 1, "filter + 1"};
@@ -30,6 +32,8 @@ void claims_add_source(struct translation *t)
 
 	t->source = ir_add_chain(t->ruleset, NULL, "leave through the mapping", "%s_source",
 				 t->protocol->name);
+	forwards_add_source(t, t->source);
+	guard_add_moved_rule(t, t->source);
 	b = expr_rule(t->ruleset, t->source, NULL);
 	translation_load_key(t, &b, REG_KEY);
 	translation_map_out(t, &b);

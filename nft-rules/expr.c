@@ -137,6 +137,7 @@ static const struct {
 	[FIELD_QUOTED_DADDR] = {"@th,192,32", NFT_PAYLOAD_TRANSPORT_HEADER, 24, 4},
 	[FIELD_QUOTED_SPORT] = {"@th,224,16", NFT_PAYLOAD_TRANSPORT_HEADER, 28, 2},
 	[FIELD_QUOTED_DPORT] = {"@th,240,16", NFT_PAYLOAD_TRANSPORT_HEADER, 30, 2},
+	[FIELD_QUOTED_ID] = {"@th,256,16", NFT_PAYLOAD_TRANSPORT_HEADER, 32, 2},
 	[FIELD_QUOTED_PROTOCOL] = {"@th,136,8", NFT_PAYLOAD_TRANSPORT_HEADER, 17, 1},
 };
 static_assert(sizeof(fields) / sizeof(fields[0]) == FIELD_QUOTED_PROTOCOL + 1,
@@ -403,11 +404,11 @@ void expr_match_ct_assured(struct builder *b, bool assured)
 	say(b, "ct status %sassured", assured ? "" : "! ");
 }
 
-void expr_match_ct_mark(struct builder *b, uint32_t mark_value)
+void expr_match_ct_mark(struct builder *b, uint32_t mark_value, bool equal)
 {
 	load_ct(b, 0, NFT_CT_MARK, -1);
-	compare(b, 0, &mark_value, sizeof(mark_value), true);
-	say(b, "ct mark %u", mark_value);
+	compare(b, 0, &mark_value, sizeof(mark_value), equal);
+	say(b, "ct mark %s%u", equal ? "" : "!= ", mark_value);
 }
 
 void expr_match_mark(struct builder *b, uint32_t mark_value, bool equal)
@@ -536,6 +537,21 @@ void expr_load_original_dport(struct builder *b, unsigned int reg)
 {
 	load_ct(b, reg, NFT_CT_PROTO_DST, IP_CT_DIR_ORIGINAL);
 	set_text(b, reg, "ct original proto-dst");
+}
+
+void expr_match_original_daddr(struct builder *b, const struct addr *addr)
+{
+	uint32_t value = addr_to_ipv4(addr);
+	char text[ADDR_TEXT_MAX];
+
+	expr_load_original_daddr(b, 0);
+	compare(b, 0, &value, sizeof(value), true);
+	say(b, "ct original ip daddr %s", addr_format(addr, text));
+}
+
+void expr_name(struct builder *b, unsigned int reg, const char *name)
+{
+	set_text(b, reg, "%s", name);
 }
 
 void expr_match_reply(struct builder *b)

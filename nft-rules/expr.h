@@ -48,6 +48,7 @@ enum field {
 	FIELD_QUOTED_DADDR,
 	FIELD_QUOTED_SPORT,
 	FIELD_QUOTED_DPORT,
+	FIELD_QUOTED_ID,
 	FIELD_QUOTED_PROTOCOL,
 };
 
@@ -81,7 +82,7 @@ void expr_match_addr(struct builder *b, enum field field, const struct addr *add
 void expr_match_icmp_type(struct builder *b, uint8_t type);
 void expr_match_ct_state(struct builder *b, uint32_t states); /* any of NF_CT_STATE_BIT()... */
 void expr_match_ct_assured(struct builder *b, bool assured);
-void expr_match_ct_mark(struct builder *b, uint32_t mark);
+void expr_match_ct_mark(struct builder *b, uint32_t mark, bool equal);
 void expr_match_mark(struct builder *b, uint32_t mark, bool equal);
 void expr_match_tcp_flags(struct builder *b, uint8_t mask, uint8_t value, bool equal);
 void expr_match_quoted_protocol(struct builder *b, uint8_t protocol);
@@ -91,6 +92,8 @@ void expr_match_key(struct builder *b, unsigned int reg, const struct set *map,
 void expr_match_reply(struct builder *b);  /* the packet goes against its flow's first one */
 void expr_match_parity(struct builder *b, enum field port, bool odd);
 void expr_match_ports(struct builder *b, unsigned int reg, uint16_t first, uint16_t last);
+
+void expr_match_original_daddr(struct builder *b, const struct addr *addr);
 
 /* Once in @turns evaluations: the first, and then in turn; or one at random. */
 void expr_match_turn(struct builder *b, uint32_t turns);
@@ -105,6 +108,7 @@ void expr_match_chance(struct builder *b, uint32_t turns);
 void expr_map(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest);
 void expr_map_named(struct builder *b, unsigned int reg, const struct set *map, unsigned int dest,
 		    const char *name);
+void expr_name(struct builder *b, unsigned int reg, const char *name); /* a part of such a result */
 
 /* The port in @reg becomes (port & @mask) ^ @flip. */
 void expr_change_port(struct builder *b, unsigned int reg, uint16_t mask, uint16_t flip);

@@ -27,6 +27,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "nft-rules/forwards.h"
+#include "nft-rules/guard.h"
 #include "nft-rules/pool.h"
 
 /* Ports given away where the own one is taken or not wanted (RFC 4787 section 4.2.2). */
@@ -122,9 +124,10 @@ static void finish_attempt(const struct translation *t, struct builder *b)
 	unsigned int owner = t->overloading ? REG_SHARER : REG_OWNER;
 	unsigned int claim = translation_claim(t);
 
+	guard_match_free(t, b);
 	expr_load_addr(b, REG_HOLD, &t->router->externals[0]);
 	translation_load_peer(t, b);
-	expr_add(b, t->claim, claim, REG_HOLD, TRIAL_CLAIM_MS);
+	expr_add(b, t->claim, claim, REG_HOLD, t->trial_claim_life);
 
 	load_owner(t, b, owner);
 	load_owner(t, b, owner + translation_owner_fields(t));
@@ -134,8 +137,8 @@ static void finish_attempt(const struct translation *t, struct builder *b)
 
 	if (!t->pool)
 		expr_load_addr(b, REG_EXTERNAL, &t->router->externals[0]);
-	expr_add(b, t->out, REG_KEY, translation_out_data(t, b), TRIAL_MS);
-	expr_add(b, t->in, claim, REG_KEY, TRIAL_MS);
+	expr_add(b, t->out, REG_KEY, translation_out_data(t, b), t->trial_life);
+	expr_add(b, t->in, claim, REG_KEY, t->trial_life);
 	if (t->early) {
 		expr_accept(b);
 		return;
@@ -339,6 +342,10 @@ void ports_add_bind(struct translation *t)
 
 	t->bind = ir_add_chain(t->ruleset, NULL, "the external endpoint of a new flow", "%s_bind",
 			       t->protocol->name);
+	if (!t->early) {
+		forwards_add_source(t, t->bind);
+		guard_add_moved_rule(t, t->bind);
+	}
 	b = expr_rule(t->ruleset, t->bind, "there is a mapping: leave through it");
 	translation_load_key(t, &b, REG_KEY);
 	if (t->early) {

@@ -13,6 +13,7 @@
 
 #include "nft-rules/check.h"
 #include "nft-rules/expr.h"
+#include "nft-rules/guard.h"
 #include "nft-rules/hooks.h"
 #include "nft-rules/ir.h"
 #include "nft-rules/translate.h"
@@ -23,28 +24,6 @@ const struct hook hook_input = {"filter", "input", NF_INET_LOCAL_IN, 0, "filter"
 const struct hook hook_forward = {"filter", "forward", NF_INET_FORWARD, 0, "filter"};
 const struct hook hook_srcnat = {"nat", "postrouting", NF_INET_POST_ROUTING, 100, "srcnat"};
 const struct hook hook_leave = {"filter", "postrouting", NF_INET_POST_ROUTING, 110, "srcnat + 10"};
-
-/*
- * The guard of the router itself. A stranger's packet that gets here would be
- * answered (by an ICMP error or a reset) and, worse, confirmed: its conntrack entry
- * would then own the very tuple that the inside host is about to use, and the host's
- * own packet would be given another port. Dropping it here leaves no trace.
- */
-static void add_input(struct ruleset *ruleset, const struct nat_router *router)
-{
-	struct chain *chain = ir_add_chain(ruleset, &hook_input, "for the router itself", "input");
-	struct builder b;
-
-	b = expr_rule(ruleset, chain, "answers to what the router itself sent");
-	expr_match_iifname(&b, router->outside, true);
-	expr_match_ct_state(&b,
-			    NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
-	expr_accept(&b);
-
-	b = expr_rule(ruleset, chain, "strangers: no answer, and no entry in conntrack");
-	expr_match_iifname(&b, router->outside, true);
-	expr_drop(&b);
-}
 
 static struct chain *add_forward(struct ruleset *ruleset)
 {
@@ -94,7 +73,7 @@ static void add_stateful_forward(struct ruleset *ruleset, const struct nat_route
 
 static void build_firewall(struct ruleset *ruleset, const struct nat_router *router)
 {
-	add_input(ruleset, router);
+	guard_add_input(ruleset, router);
 	add_stateful_forward(ruleset, router);
 }
 
@@ -103,7 +82,7 @@ static void build_masquerade(struct ruleset *ruleset, const struct nat_router *r
 	struct chain *chain;
 	struct builder b;
 
-	add_input(ruleset, router);
+	guard_add_input(ruleset, router);
 	add_stateful_forward(ruleset, router);
 
 	chain = ir_add_chain(ruleset, &hook_srcnat, "the inside's addresses become the router's",
@@ -115,10 +94,14 @@ static void build_masquerade(struct ruleset *ruleset, const struct nat_router *r
 
 static void build_translate(struct ruleset *ruleset, const struct nat_router *router)
 {
-	translate_build(ruleset, router);
-	add_input(ruleset, router);
+	struct chain *forward = NULL;
+
+	if (router->nat->udp_blocked || translate_needs_forward(router->nat))
+		forward = add_forward(ruleset);
 	if (router->nat->udp_blocked)
-		add_udp_block(ruleset, add_forward(ruleset), router);
+		add_udp_block(ruleset, forward, router);
+	translate_build(ruleset, router, forward);
+	guard_add_input(ruleset, router);
 }
 
 static int check_externals(const struct nat_router *router, struct diag *d)
@@ -151,20 +134,9 @@ static int check_built(const struct nat_router *router, struct diag *d)
 		{ports->contiguous, "contiguity of ports"},
 		{ports->block != 0, "blocks of ports"},
 		{nat->hairpinning != HAIRPINNING_OFF, "hairpinning"},
-		{nat->unsolicited != UNSOLICITED_DROP, "an answer to strangers"},
-		{nat->timers.filter[NAT_UDP] || nat->timers.filter[NAT_TCP] ||
-			 nat->timers.filter[NAT_ICMP],
-		 "a lifetime of permissions"},
-		{nat->kind == NAT_TRANSLATE && nat->timers.refresh != REFRESH_OUTBOUND,
-		 "refresh by inbound packets"},
+		{nat->unsolicited == UNSOLICITED_DELAYED, "a delayed answer to strangers"},
 		{router->external_count > 1 && nat->kind == NAT_MASQUERADE,
 		 "a pool of external addresses"},
-		{nat->icmp.errors_blocked || nat->icmp.errors_kill ||
-			 nat->icmp.unmatched != UNMATCHED_DROPPED,
-		 "treatment of ICMP errors"},
-		{nat->tcp.rst_kills || nat->tcp.strict_syn, "treatment of TCP flags"},
-		{nat->forward_count != 0, "port forwards"},
-		{nat->dmz.family != AF_UNSPEC, "a DMZ host"},
 		{nat->kind == NAT_CUSTOM, "a file of rules"},
 		{nat->kind == NAT_MASQUERADE && ports->allocation == PORTS_RANDOM,
 		 "masquerading to random ports"},

@@ -41,17 +41,15 @@
 #include <string.h>
 
 #include "nft-rules/claims.h"
+#include "nft-rules/forwards.h"
+#include "nft-rules/guard.h"
 #include "nft-rules/hooks.h"
+#include "nft-rules/icmp.h"
 #include "nft-rules/pool.h"
 #include "nft-rules/ports.h"
+#include "nft-rules/timers.h"
 #include "nft-rules/translation.h"
 
-/*
- * Times, in milliseconds. An element of a map lives this much longer than declared,
- * since its refresh may come this much late (see "fresh"): the larger of 5 % and 10 ms.
- */
-#define LATENESS_DIVISOR 20U
-#define LATENESS_MIN_MS 10U
 static const struct protocol protocols[] = {
 	[NAT_UDP] = {"udp", IPPROTO_UDP, FIELD_UDP_SPORT, FIELD_UDP_DPORT, FIELD_UDP_DPORT,
 		     FIELD_UDP_SPORT},
@@ -102,6 +100,25 @@ void translation_load_key(const struct translation *t, struct builder *b, unsign
 		expr_load_zero(b, reg + 3);
 }
 
+void translation_load_key_in(const struct translation *t, struct builder *b, unsigned int reg)
+{
+	expr_load_field(b, reg, FIELD_IP_DADDR);
+	expr_load_field(b, reg + 1, t->protocol->in_port);
+	load_peer(b, reg + 2, t->mapping, FIELD_IP_SADDR, t->protocol->in_peer);
+	if (t->mapping == ADDRESS_DEPENDENT)
+		expr_load_zero(b, reg + 3);
+}
+
+void translation_load_external(const struct translation *t, struct builder *b)
+{
+	if (t->spaced) {
+		translation_map_out(t, b);
+		return;
+	}
+	expr_map_named(b, REG_KEY, t->out, REG_PORT, "$port");
+	expr_load_addr(b, REG_EXTERNAL, &t->router->externals[0]); /* nft asks where it is from */
+}
+
 unsigned int translation_key_fields(const struct translation *t)
 {
 	return t->mapping == ENDPOINT_INDEPENDENT ? 2 : 4;
@@ -146,7 +163,7 @@ unsigned int translation_owner_fields(const struct translation *t)
 
 unsigned int translation_out_data(const struct translation *t, struct builder *b)
 {
-	if (!t->hairpinning)
+	if (!t->spaced)
 		return REG_EXTERNAL;
 	if (translation_key_fields(t) == 2) /* otherwise the key's end is there */
 		expr_load_zero(b, REG_EXTERNAL - 1);
@@ -155,7 +172,7 @@ unsigned int translation_out_data(const struct translation *t, struct builder *b
 
 void translation_map_out(const struct translation *t, struct builder *b)
 {
-	if (t->hairpinning)
+	if (t->spaced)
 		expr_map_named(b, REG_KEY, t->out, REG_EXTERNAL, "$external");
 	else
 		expr_map(b, REG_KEY, t->out, REG_EXTERNAL);
@@ -213,7 +230,7 @@ static void add_sets(struct translation *t)
 		t->overloading ? "external port and peer: the inside endpoint that claimed it first"
 			       : "external port: its address, and the key that claimed it first",
 		"%s_claim", name);
-	t->out = ir_add_set(t->ruleset, &key, t->hairpinning ? &spaced : &endpoint,
+	t->out = ir_add_set(t->ruleset, &key, t->spaced ? &spaced : &endpoint,
 			    "the mappings as the inside sees them", "%s_out", name);
 	t->in = ir_add_set(t->ruleset, &claim, &endpoint, "the mappings as the outside sees them",
 			   "%s_in", name);
@@ -239,61 +256,33 @@ void translation_keep_claim(const struct translation *t, struct builder *b)
 	pool_keep(t, b, REG_KEY);
 }
 
-/* Every packet that leaves, in either of conntrack's directions, keeps what it uses alive. */
-static void add_keep(struct translation *t)
-{
-	struct builder b;
-
-	t->keep = ir_add_chain(t->ruleset, NULL, "keep alive what a packet uses", "%s_keep",
-			       t->protocol->name);
-	b = expr_rule(t->ruleset, t->keep, "done a moment ago");
-	translation_load_given(t, &b, 0);
-	expr_match_set(&b, 0, t->fresh, true);
-	expr_accept(&b);
-
-	b = expr_rule(t->ruleset, t->keep, "claim, mapping and permission live on");
-	translation_load_claim(t, &b);
-	translation_keep_claim(t, &b);
-	translation_load_given(t, &b, REG_PERMISSION);
-	expr_update(&b, t->permit, REG_PERMISSION, 0, t->life);
-	expr_update(&b, t->fresh, REG_PERMISSION, 0, t->fresh_life);
-	expr_accept(&b);
-
-	b = expr_rule(t->ruleset, t->keep, "a port that nobody holds, or a table that is full");
-	expr_drop(&b);
-}
-
 static void translation_init(struct translation *t, struct ruleset *ruleset,
 			     const struct nat_router *router, const struct set *same,
 			     const struct pool *pool, enum nat_protocol protocol)
 {
 	const struct nat *nat = router->nat;
-	uint64_t lifetime = nat->timers.mapping[protocol];
-	uint64_t late = lifetime / LATENESS_DIVISOR;
-	uint64_t conntrack = lifetime < 1000 ? 1000 : lifetime; /* nat_sysctls() sees to it */
 
-	if (late < LATENESS_MIN_MS)
-		late = LATENESS_MIN_MS;
 	*t = (struct translation){
 		.ruleset = ruleset,
 		.router = router,
 		.protocol = &protocols[protocol],
 		.mapping = of_protocol(nat->mapping, protocol),
 		.filtering = of_protocol(nat->filtering, protocol),
-		.life = lifetime + late,
-		.fresh_life = late,
-		.claim_life = lifetime + late + conntrack + 1000,
 		.same = same,
 		.pool = router->external_count > 1 ? pool : NULL,
 		.overloading = nat->ports.overloading,
 		.early = claims_early(nat),
 		.hairpinning = nat->hairpinning != HAIRPINNING_OFF,
+		.spaced = nat->hairpinning != HAIRPINNING_OFF || router->external_count > 1,
 	};
 	add_sets(t);
+	timers_init(t, protocol);
+	guard_init(t);
+	forwards_init(t, protocol);
 	ports_add_bind(t);
 	if (t->early)
 		claims_add_source(t);
-	add_keep(t);
+	timers_add_keep(t);
 }
 
 /* Rules of a base chain that hand a protocol's packets to its chain. */
@@ -313,13 +302,6 @@ struct builder translation_echo_rule(const struct translation *t, struct chain *
 
 	expr_match_icmp_type(&b, type);
 	return b;
-}
-
-static void refuse_strangers(const struct translation *t, struct builder *b)
-{
-	translation_load_needed(t, b, REG_PERMISSION);
-	expr_match_set(b, REG_PERMISSION, t->permit, false);
-	expr_drop(b);
 }
 
 static void refuse_hairpins(struct ruleset *ruleset, const struct nat_router *router,
@@ -358,14 +340,7 @@ static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 	strangers = pool_add_gate(ruleset, router, strangers, FIELD_IP_DADDR, "to_external",
 				  "nothing else is known outside");
 
-	b = translation_rule(&t[NAT_UDP], strangers, NULL);
-	refuse_strangers(&t[NAT_UDP], &b);
-	b = translation_rule(&t[NAT_TCP], strangers, NULL);
-	refuse_strangers(&t[NAT_TCP], &b);
-	b = translation_echo_rule(&t[NAT_ICMP], strangers, ICMP_ECHO_REPLY_TYPE, NULL);
-	refuse_strangers(&t[NAT_ICMP], &b);
-	b = translation_echo_rule(&t[NAT_ICMP], strangers, ICMP_ECHO_REQUEST_TYPE, NULL);
-	refuse_strangers(&t[NAT_ICMP], &b);
+	guard_add_arrive(t, strangers);
 }
 
 static void translate_in(const struct translation *t, struct builder *b)
@@ -387,6 +362,7 @@ static void add_dstnat(struct ruleset *ruleset, const struct nat_router *router,
 	b = expr_rule(ruleset, chain, NULL);
 	expr_match_iifname(&b, router->outside, false);
 	expr_accept(&b);
+	guard_add_dstnat(t, chain);
 
 	b = translation_rule(&t[NAT_UDP], chain, NULL);
 	translate_in(&t[NAT_UDP], &b);
@@ -431,8 +407,10 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 	expr_match_oifname(&b, router->outside, false);
 	expr_accept(&b);
 
+	icmp_add_leave(ruleset, router, chain);
 	chain = pool_add_gate(ruleset, router, chain, FIELD_IP_SADDR, "from_external",
 			      "nothing private leaves");
+	guard_add_leave(ruleset, router, chain);
 
 	b = translation_rule(&t[NAT_UDP], chain, NULL);
 	expr_goto(&b, t[NAT_UDP].keep);
@@ -444,7 +422,24 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 	expr_goto(&b, t[NAT_ICMP].keep);
 }
 
-void translate_build(struct ruleset *ruleset, const struct nat_router *router)
+/* Packets that go through, to the inside or from it. */
+static void add_forward(struct ruleset *ruleset, const struct nat_router *router,
+			const struct translation t[NAT_PROTOCOLS], struct chain *forward)
+{
+	const struct nat *nat = router->nat;
+	int protocol;
+
+	if (nat->unsolicited == UNSOLICITED_ACCEPT || nat->dmz.family != AF_UNSPEC)
+		guard_add_forward(ruleset, router, forward);
+	if (nat->tcp.strict_syn)
+		timers_add_strict_syn(&t[NAT_TCP], forward);
+	icmp_add_forward(t, forward);
+	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
+		timers_add_forward(&t[protocol], forward);
+}
+
+void translate_build(struct ruleset *ruleset, const struct nat_router *router,
+		     struct chain *forward)
 {
 	const struct type endpoint_pair = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 4};
 	const struct type key_pair = {{TYPE_KEY, TYPE_KEY}, 2};
@@ -467,6 +462,14 @@ void translate_build(struct ruleset *ruleset, const struct nat_router *router)
 	add_dstnat(ruleset, router, t);
 	add_srcnat(ruleset, router, t);
 	add_leave(ruleset, router, t);
+	if (forward)
+		add_forward(ruleset, router, t, forward);
 	if (claims_early(router->nat))
 		claims_add(ruleset, router, t);
+}
+
+bool translate_needs_forward(const struct nat *nat)
+{
+	return timers_need_forward(nat) || icmp_needs_forward(nat) ||
+	       nat->unsolicited == UNSOLICITED_ACCEPT || nat->dmz.family != AF_UNSPEC;
 }

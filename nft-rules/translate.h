@@ -9,6 +9,9 @@
 #define NAT_LIFETIME_MIN_MS 100U
 
 /* Add the sets, chains and rules of a checked NAT_TRANSLATE router; errors stick to @ruleset. */
-void translate_build(struct ruleset *ruleset, const struct nat_router *router);
+/* @forward: its forward chain, if it has one. */
+void translate_build(struct ruleset *ruleset, const struct nat_router *router,
+		     struct chain *forward);
+bool translate_needs_forward(const struct nat *nat);
 
 #endif

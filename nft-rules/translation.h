@@ -41,6 +41,24 @@ struct translation {
 	bool overloading;        /* claims are of an external endpoint towards one peer */
 	bool early; /* mappings are made in filter chains, before srcnat: see claims.c */
 	bool hairpinning;
+	bool spaced; /* `out` has room before the endpoint, so that it can be a part of keys */
+
+	/* timers.c: lives of an attempt, a permission, and (0: no such) what opens or closes. */
+	uint64_t trial_life, trial_claim_life;
+	uint64_t filter_life, transitory_life, filter_transitory_life;
+	const struct set *held, *holder; /* TCP: an established session holds a port */
+	/* guard.c and forwards.c; NULL where nothing needs them. */
+	const struct set *stolen;                   /* ports with a stranger's flow in conntrack */
+	const struct set *forwarded;                /* ports that are given away by declaration */
+	const struct set *forwards, *forwarded_out; /* to whom, and what they leave by */
+};
+
+/* Marks on packets between `arrive` and the next hooks, and on flows. */
+enum {
+	MARK_STRANGER = 1,    /* for the router's own stack */
+	MARK_DMZ = 2,         /* for the DMZ host */
+	CT_MARK_UNMAPPED = 1, /* a flow that uses no mapping: the stack's, the DMZ's, a forward's */
+	CT_MARK_CLOSING = 2,  /* FIN or RST was seen */
 };
 
 /*
@@ -76,6 +94,9 @@ enum { ICMP_ECHO_REPLY_TYPE = 0, ICMP_ECHO_REQUEST_TYPE = 8 };
  * Keys have two fields or four: where only the peer's address counts, 0 is its port.
  */
 void translation_load_key(const struct translation *t, struct builder *b, unsigned int reg);
+/* The same of one that has arrived and is translated; and its external endpoint again, by the key. */
+void translation_load_key_in(const struct translation *t, struct builder *b, unsigned int reg);
+void translation_load_external(const struct translation *t, struct builder *b);
 unsigned int translation_key_fields(const struct translation *t);
 
 /* The permission that a packet which leaves (already translated) gives, and that one which arrives

@@ -134,7 +134,7 @@ Test(print, gives_lifetimes_as_declared_and_five_percent)
 	cr_assert(strstr(text, "update @udp_permit { udp sport . ip daddr timeout 1s575ms }"), "%s",
 		  text);
 	cr_assert(strstr(text, "update @udp_fresh { udp sport . ip daddr timeout 75ms }"));
-	cr_assert(strstr(text, "update @tcp_permit { tcp sport . ip daddr timeout 7812s }"));
+	cr_assert(strstr(text, "update @tcp_permit { tcp sport . ip daddr timeout 7452s }"));
 }
 
 Test(print, tells_a_full_disk)
