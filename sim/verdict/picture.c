@@ -41,13 +41,8 @@ static void write_translation(const struct nat *nat, FILE *out)
 	nat_write_details(nat, &usual, out);
 }
 
-const char *nat_words(const struct nat *nat, char text[NAT_TEXT_MAX])
+void nat_words(const struct nat *nat, FILE *out)
 {
-	AUTO_FCLOSE FILE *out = fmemopen(text, NAT_TEXT_MAX, "w");
-
-	text[0] = '\0';
-	if (!out)
-		return nat->name;
 	fprintf(out, "%s: ", nat->name);
 	switch (nat->kind) {
 	case NAT_TRANSLATE:
@@ -63,9 +58,6 @@ const char *nat_words(const struct nat *nat, char text[NAT_TEXT_MAX])
 		fprintf(out, "rules from %s", nat->rules);
 		break;
 	}
-	fflush(out);
-	text[NAT_TEXT_MAX - 1] = '\0';
-	return text;
 }
 
 /* The NAT's name, and shortly what of it is not as its name says. */

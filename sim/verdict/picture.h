@@ -10,8 +10,7 @@
 /* Each line begins with @indent. Returns 0 or -ENOMEM. */
 int picture_print(const struct topo *topo, const char *indent, FILE *out);
 
-/* What a NAT does, in words: "symmetric: mapping ..., filtering ..., ports ...". */
-#define NAT_TEXT_MAX 640
-const char *nat_words(const struct nat *nat, char text[NAT_TEXT_MAX]);
+/* Write what a NAT does: "symmetric: mapping ..., filtering ..., ports ...". */
+void nat_words(const struct nat *nat, FILE *out);
 
 #endif

@@ -373,7 +373,9 @@ static int expect_blind(const struct scene *scene, const struct peer *self,
 	meeting_clear(&meeting);
 	if (!public)
 		return expect_blind_among_neighbours(scene, self, ret_side, ret);
-	if (ret_side->blocked)
+	if (ret_side->unknown)
+		*ret = BLIND_EITHER;
+	else if (ret_side->blocked)
 		*ret = BLIND_NONE;
 	else if (ret_side->filtering == ENDPOINT_INDEPENDENT)
 		*ret = BLIND_RECEIVED;
@@ -410,10 +412,11 @@ static int prove_blind(const struct scene *scene, const struct peer *self, const
 	if (r)
 		return r;
 	if (!self->blind[0] || expected == BLIND_EITHER)
-		return proof_add(scene->proof, HELD, "blind", "no negative control at %s: %s",
-				 self->name,
-				 self->blind[0] ? "the peer is no stranger from outside"
-						: "the agent has none");
+		return proof_add(
+			scene->proof, HELD, "blind", "no negative control at %s: %s", self->name,
+			!self->blind[0] ? "the agent has none"
+			: side.unknown  ? "what the router's own rules admit is not declared"
+					: "the peer is no stranger from outside");
 	agrees = blind_agrees(self->blind, expected, side.filtering);
 	why = side.guarded ? nat_dependence_name(side.filtering) : "no";
 	what = strcmp(self->blind, "none") == 0   ? "did not get in"

@@ -189,6 +189,28 @@ static bool is_inner(const struct scene *scene)
 	       scene->topo->networks[scene->network].type != NETWORK_INTERNET;
 }
 
+/* Does the NAT that has the address @peer was told turn packets from its inside round? */
+static bool is_turned_round(const struct scene *scene, const struct peer *peer)
+{
+	size_t owner = way_owner(scene->topo, &peer->told.addr);
+	const struct node *node;
+
+	if (owner == TOPO_NONE)
+		return false;
+	node = &scene->topo->nodes[owner];
+	return way_translates(node) &&
+	       (node->nat.kind == NAT_CUSTOM || node->nat.hairpinning != HAIRPINNING_OFF);
+}
+
+static int tell_unexplained(const struct scene *scene, const char *why)
+{
+	const char *reason = scene->a.peer->reason;
+
+	return proof_add(scene->proof, UNDECIDED, "theory",
+			 "%s, so nothing proves that there is no path%s%s", why,
+			 reason[0] ? "; the agent says: " : "", reason);
+}
+
 static int prove_theory(const struct scene *scene, bool *ret_explained)
 {
 	const struct side *a = &scene->a, *b = &scene->b;
@@ -206,18 +228,23 @@ static int prove_theory(const struct scene *scene, bool *ret_explained)
 		return proof_add(scene->proof, HELD, "theory", "%s lets no UDP pass", block);
 	/* Each knows the other's address inside its home and that of the outermost NAT, but
 	 * not the one in between, where their ways meet. */
-	if (is_inner(scene) && (a->theory.guarded || b->theory.guarded))
+	if (is_inner(scene) && (a->theory.guarded || b->theory.guarded)) {
+		*ret_explained = !is_turned_round(scene, a->peer);
+		if (!*ret_explained)
+			return tell_unexplained(scene, "their common NAT turns packets round");
 		return proof_add(scene->proof, HELD, "theory",
 				 "%s and %s meet in network %s, behind a common NAT that does not "
 				 "turn packets round (no hairpinning)",
 				 a->peer->name, b->peer->name,
 				 scene->topo->networks[scene->network].name);
+	}
 	*ret_explained = !theory_direct(&a->theory, &b->theory);
+	if (a->theory.unknown || b->theory.unknown) {
+		*ret_explained = false;
+		return tell_unexplained(scene, "what a router's own rules do is not declared");
+	}
 	if (!*ret_explained)
-		return proof_add(scene->proof, UNDECIDED, "theory",
-				 "what the NATs declare allows a direct path here, so nothing "
-				 "proves that there is none%s%s",
-				 a->peer->reason[0] ? "; the agent says: " : "", a->peer->reason);
+		return tell_unexplained(scene, "what the NATs declare allows a direct path here");
 	r = explain_entry(scene, a, b);
 	return r ? r : explain_entry(scene, b, a);
 }

@@ -78,10 +78,11 @@ static void print_lines(const struct page *page, const char *indent, const char 
 static void print_router(const struct page *page, const struct router_view *view)
 {
 	const struct node *node = &page->topo->nodes[view->node];
-	char nat[NAT_TEXT_MAX];
 
-	fprintf(page->out, "%s%s%s  %s%s%s\n", page->ink->bold, node->name, page->ink->reset,
-		page->ink->dim, nat_words(&node->nat, nat), page->ink->reset);
+	fprintf(page->out, "%s%s%s  %s", page->ink->bold, node->name, page->ink->reset,
+		page->ink->dim);
+	nat_words(&node->nat, page->out);
+	fprintf(page->out, "%s\n", page->ink->reset);
 	if (view->problem)
 		fprintf(page->out, "     %s\n", view->problem);
 	else if (!view->flow_count)

@@ -33,6 +33,11 @@ struct theory_side theory_side(const struct topo *topo, const struct way *way)
 
 	for (i = 0; i < way->count; i++) {
 		nat = &topo->nodes[way->routers[i]].nat;
+		side.guarded = true;
+		if (nat->kind == NAT_CUSTOM) {
+			side.unknown = true;
+			continue;
+		}
 		/* A stateful firewall keeps every port and admits answers only. */
 		mapping = nat->kind == NAT_FIREWALL ? ENDPOINT_INDEPENDENT : nat->mapping;
 		filtering = nat->kind == NAT_FIREWALL ? ADDRESS_AND_PORT_DEPENDENT : nat->filtering;
@@ -41,7 +46,6 @@ struct theory_side theory_side(const struct topo *topo, const struct way *way)
 		if (filtering > side.filtering)
 			side.filtering = filtering;
 		side.blocked |= nat->udp_blocked;
-		side.guarded = true;
 	}
 	return side;
 }

@@ -14,6 +14,7 @@ struct theory_side {
 	bool blocked; /* UDP does not pass */
 	enum nat_dependence mapping, filtering;
 	bool guarded; /* something filters or translates at all */
+	bool unknown; /* by rules of the user's own: what they do is not declared */
 };
 
 /* Several NATs in a row behave as the most restrictive of each axis. */
