@@ -12,6 +12,7 @@
 #include "cmd.h"
 #include "conform/conform.h"
 #include "conform/report.h"
+#include "conform/selfcheck.h"
 #include "lab/lab.h"
 #include "topo/suggest.h"
 #include "topo/topo.h"
@@ -88,30 +89,17 @@ static int add_named(struct session *session, const struct nat_named *named)
 	return 0;
 }
 
-/* The router's inside is its first interface that is not the way out. */
-static int add_router(struct session *session, struct topo *topo, const struct node *node)
+static int add_router(struct session *session, struct topo *topo, size_t node)
 {
-	const struct interface *outside = &node->interfaces[node->uplink], *inside = NULL;
 	struct job *job = job_add(session);
-	size_t i;
 
 	if (!job)
 		return -ENOMEM;
-	for (i = 0; i < node->interface_count && !inside; i++)
-		if (i != node->uplink)
-			inside = &node->interfaces[i];
-	if (!inside)
-		inside = outside;
 	job->topo = topo;
 	job->conformance.file = topo->file;
-	job->conformance.router = node->name;
-	job->conformance.declared = node->nat;
-	job->subject = (struct subject){
-		.outside = topo->networks[outside->network].name,
-		.inside = topo->networks[inside->network].name,
-		.lan = {inside->addresses[0], topo->networks[inside->network].subnet.len},
-		.externals = outside->addresses,
-		.external_count = outside->address_count};
+	job->conformance.router = topo->nodes[node].name;
+	job->conformance.declared = topo->nodes[node].nat;
+	job->subject = self_check_subject(topo, node);
 	return 0;
 }
 
@@ -138,7 +126,7 @@ static int add_routers(struct session *session, const char *file, const char *ro
 		if (router && strcmp(router, topo->nodes[i].name) != 0)
 			continue;
 		found++;
-		r = add_router(session, topo, &topo->nodes[i]);
+		r = add_router(session, topo, i);
 		if (r < 0)
 			return r;
 	}

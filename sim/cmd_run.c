@@ -18,6 +18,7 @@
 #include "base/diag.h"
 #include "base/term.h"
 #include "cmd.h"
+#include "conform/selfcheck.h"
 #include "lab/lab.h"
 #include "observe/play.h"
 #include "plan/plan.h"
@@ -33,6 +34,7 @@ struct options {
 	const char *colour; /* auto, always, never */
 	enum report_detail detail;
 	size_t inject_failure;
+	bool no_self_check;
 };
 
 /* One file from model to verdict. */
@@ -41,6 +43,7 @@ struct job {
 	struct plan *plan;
 	struct timeline *timeline;
 	struct judgement *judgement;
+	struct self_checks self_checks;
 	struct diag trouble;
 	int status;
 };
@@ -66,6 +69,8 @@ static void print_usage(FILE *out)
 	      "  --output FILE        write the report there instead of standard output\n"
 	      "  --quiet              only what did not hold, and one line for each file\n"
 	      "  --verbose            with all output, all mappings and all rules\n"
+	      "  --no-self-check      trust the NATs without checking that they do what they "
+	      "declare\n"
 	      "  --color WHEN         auto (a terminal, and no NO_COLOR), always or never\n"
 	      "  --inject-failure K   for testing natsim itself: let the kernel refuse step K of\n"
 	      "                       the plan (see \"natsim plan FILE\")\n"
@@ -132,6 +137,7 @@ static int options_parse(int argc, char **argv, struct options *ret, bool *help)
 		{"verbose", no_argument, NULL, 'v'},
 		{"color", required_argument, NULL, 'c'},
 		{"colour", required_argument, NULL, 'c'},
+		{"no-self-check", no_argument, NULL, 'n'},
 		{"inject-failure", required_argument, NULL, 'i'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -162,6 +168,9 @@ static int options_parse(int argc, char **argv, struct options *ret, bool *help)
 		case 'c':
 			r = colour_parse(optarg, ret);
 			break;
+		case 'n':
+			ret->no_self_check = true;
+			break;
 		case 'i':
 			if (!number_parse(optarg, &ret->inject_failure))
 				r = usage_error("--inject-failure wants a step's number, not",
@@ -186,6 +195,7 @@ static int options_parse(int argc, char **argv, struct options *ret, bool *help)
 static void job_clear(struct job *job)
 {
 	judgement_free(job->judgement);
+	self_checks_clear(&job->self_checks);
 	timeline_free(job->timeline);
 	plan_free(job->plan);
 	topo_free(job->topo);
@@ -268,9 +278,15 @@ static int job_play(struct session *session, struct job *job)
 	CLEANUP(lab_free_cleanup) struct lab *lab = NULL;
 	struct lab_options options = {.fail_step = session->options.inject_failure};
 	struct play_options playing = {.progress = progress_step, .data = session};
-	uint64_t before = lab_clock(), built;
-	int r = lab_up(job->topo, job->plan, &options, &lab, &job->trouble);
+	uint64_t before, built;
+	int r = 0;
 
+	job->self_checks.off = session->options.no_self_check;
+	if (!job->self_checks.off)
+		r = self_check(job->topo, &job->self_checks, &job->trouble);
+	before = lab_clock();
+	if (!r)
+		r = lab_up(job->topo, job->plan, &options, &lab, &job->trouble);
 	if (r)
 		return r;
 	built = lab_clock() - before;
@@ -307,7 +323,8 @@ static struct report_run job_report(const struct job *job)
 	return (struct report_run){.topo = job->topo,
 				   .timeline = job->timeline,
 				   .judgement = job->judgement,
-				   .trouble = &job->trouble};
+				   .trouble = &job->trouble,
+				   .self_checks = &job->self_checks};
 }
 
 static void print_sum(const struct session *session)

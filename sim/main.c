@@ -15,7 +15,8 @@ static const struct verb {
 	{"check", cmd_check, "FILE...", "find every mistake in a topology, without privilege"},
 	{"plan", cmd_plan, "FILE", "print the steps that would build the lab, without privilege"},
 	{"rules", cmd_rules, "NAME|FILE:ROUTER", "print a NAT's rules as commented nft text"},
-	{"conform", cmd_conform, "NAME|FILE[:ROUTER]", "hold a NAT against its declaration and RFCs"},
+	{"conform", cmd_conform, "NAME|FILE[:ROUTER]",
+	 "hold a NAT against its declaration and RFCs"},
 	{"doctor", cmd_doctor, "", "say what this machine can and cannot do, and the remedy"},
 };
 

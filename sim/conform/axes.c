@@ -60,8 +60,9 @@ static int mapping(const struct declaration *d)
 {
 	if (!open_to(d) || d->nat->kind == NAT_FIREWALL)
 		return NOTHING;
-	/* Overloading shows its dependence only where ports collide. */
-	if (d->nat->ports.overloading && d->nat->ports.allocation == PORTS_PRESERVING)
+	/* Overloading shows its dependence only where ports collide, or are drawn from many. */
+	if (d->nat->ports.overloading &&
+	    (d->nat->ports.allocation == PORTS_PRESERVING || d->nat->ports.first))
 		return NOTHING;
 	return dependence(d, d->nat->mapping);
 }
@@ -70,7 +71,7 @@ static int contended(const struct declaration *d)
 {
 	if (!open_to(d) || !translates(d))
 		return NOTHING;
-	if (d->nat->ports.overloading && d->protocol == NAT_ICMP)
+	if (d->nat->ports.overloading && (d->protocol == NAT_ICMP || d->nat->ports.first))
 		return NOTHING;
 	return dependence(d, d->nat->mapping);
 }

@@ -33,16 +33,32 @@ struct nat conform_scaled(const struct nat *nat, unsigned int lifetime_ms)
 	return scaled;
 }
 
-static void probe_protocol(struct bed *bed, enum nat_protocol protocol,
-			   enum thoroughness thoroughness, struct observed *o)
+static bool passes(const struct observed *o, enum nat_protocol protocol)
 {
-	const struct seen *passing = &o->seen[ASPECT_PASSES][protocol];
+	return o->seen[ASPECT_PASSES][protocol].known && o->seen[ASPECT_PASSES][protocol].value;
+}
 
+/* What makes the verdicts of a run: everything that shows at once. */
+static void probe_cheaply(struct bed *bed, enum nat_protocol protocol, struct observed *o)
+{
 	probe_mapping(bed, protocol, o);
-	if (!passing->known || !passing->value)
+	if (!passes(o, protocol))
 		return;
 	probe_filtering(bed, protocol, o);
-	probe_ports(bed, protocol, thoroughness == CONFORM_WHOLE, o);
+	if (protocol == NAT_ICMP)
+		return;
+	probe_ports(bed, protocol, false, o);
+	probe_hairpinning(bed, protocol, o);
+	probe_unsolicited(bed, protocol, o);
+}
+
+static void probe_wholly(struct bed *bed, enum nat_protocol protocol, struct observed *o)
+{
+	probe_mapping(bed, protocol, o);
+	if (!passes(o, protocol))
+		return;
+	probe_filtering(bed, protocol, o);
+	probe_ports(bed, protocol, true, o);
 	if (protocol == NAT_ICMP)
 		return;
 	probe_hairpinning(bed, protocol, o);
@@ -50,6 +66,15 @@ static void probe_protocol(struct bed *bed, enum nat_protocol protocol,
 	probe_errors(bed, protocol, o);
 	if (protocol == NAT_TCP)
 		probe_tcp(bed, o);
+}
+
+static void probe_protocol(struct bed *bed, enum nat_protocol protocol,
+			   enum thoroughness thoroughness, struct observed *o)
+{
+	if (thoroughness == CONFORM_CHEAP)
+		probe_cheaply(bed, protocol, o);
+	else
+		probe_wholly(bed, protocol, o);
 }
 
 int conform_observe(const struct subject *subject, enum thoroughness thoroughness,
@@ -70,6 +95,8 @@ int conform_observe(const struct subject *subject, enum thoroughness thoroughnes
 	probe_forwards(bed, ret);
 	if (lifetime_ms && subject->nat->kind == NAT_TRANSLATE)
 		probe_lifetimes(bed, lifetime_ms + lifetime_ms / 3, ret);
+	if (subject->nat->kind == NAT_MASQUERADE || subject->nat->kind == NAT_FIREWALL)
+		read_lifetimes(bed, ret);
 	ret->packets = bed->sent;
 	ret->ms = (double)(lab_clock() - begin) / 1e6;
 	return bed->error;

@@ -135,3 +135,40 @@ void probe_lifetimes(struct bed *bed, unsigned int bound_ms, struct observed *o)
 	probe_refresh(bed, o);
 	bed_close_since(bed, mark);
 }
+
+/*
+ * Where the NAT is the kernel's own, its lifetimes are conntrack's: read, not waited
+ * for. A UDP flow that nobody has answered has one of its own, and the shorter counts.
+ */
+static const struct kernel_timer {
+	enum nat_protocol protocol;
+	const char *key;
+	int least; /* seconds that the RFC asks for (4787 REQ-5, 5382 REQ-5, 5508 REQ-2) */
+} kernel_timers[] = {
+	{NAT_UDP, "net/netfilter/nf_conntrack_udp_timeout", 120},
+	{NAT_UDP, "net/netfilter/nf_conntrack_udp_timeout_stream", 120},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_established", 7440},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_syn_sent", 240},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_syn_recv", 240},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_fin_wait", 240},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_last_ack", 240},
+	{NAT_ICMP, "net/netfilter/nf_conntrack_icmp_timeout", 60},
+};
+
+void read_lifetimes(struct bed *bed, struct observed *o)
+{
+	const struct kernel_timer *timer;
+	const struct seen *seen;
+	size_t i;
+	int value;
+
+	for (i = 0; i < sizeof(kernel_timers) / sizeof(kernel_timers[0]); i++) {
+		timer = &kernel_timers[i];
+		seen = &o->seen[ASPECT_LONG_ENOUGH][timer->protocol];
+		if (netns_sysctl_read(bed->router, timer->key, &value) < 0 ||
+		    (seen->known && !seen->value))
+			continue;
+		see(o, ASPECT_LONG_ENOUGH, timer->protocol, value >= timer->least,
+		    "sysctl %s: %d s", timer->key, value);
+	}
+}

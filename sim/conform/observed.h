@@ -38,6 +38,7 @@ enum aspect {
 	ASPECT_POISONED,     /* whether a stranger's early packet moves the host's own mapping */
 	ASPECT_LIFETIME,     /* ms until a peer is not let in any more */
 	ASPECT_LIFETIME_END, /* ms after which he surely was not; unknown: not within the bound */
+	ASPECT_LONG_ENOUGH,  /* whether the kernel's own timers are what the RFCs ask for */
 	ASPECT_OUTBOUND,     /* whether outbound packets keep a mapping alive */
 	ASPECT_INBOUND,      /* whether inbound packets do */
 	ASPECT_ERRORS,       /* whether an ICMP error from outside reaches the inside, translated */

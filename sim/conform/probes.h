@@ -23,5 +23,7 @@ void probe_pool(struct bed *bed, struct observed *o);
 void probe_forwards(struct bed *bed, struct observed *o);
 /* All protocols in one go; takes at most about @bound_ms. */
 void probe_lifetimes(struct bed *bed, unsigned int bound_ms, struct observed *o);
+/* Of a NAT that is the kernel's: its settings. */
+void read_lifetimes(struct bed *bed, struct observed *o);
 
 #endif

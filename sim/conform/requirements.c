@@ -112,12 +112,8 @@ static void lifetime(const struct question *q, enum nat_protocol p, unsigned int
 
 	if (!applies(q, p))
 		return;
-	if (q->nat->kind != NAT_TRANSLATE && s->known)
-		say(q, (unsigned int)s->value >= least ? REQUIREMENT_MET : REQUIREMENT_NOT_MET,
-		    "%s", s->evidence);
-	else if (q->nat->kind != NAT_TRANSLATE)
-		say(q, REQUIREMENT_NOT_TESTED, "%s",
-		    s->evidence[0] ? s->evidence : "lifetimes were not waited for");
+	if (q->nat->kind != NAT_TRANSLATE)
+		one_of(q, ASPECT_LONG_ENOUGH, p, YES);
 	else
 		say(q, declared >= least ? REQUIREMENT_MET : REQUIREMENT_NOT_MET,
 		    "declared: %.6g s; at least %.6g s is asked for%s", (double)declared / 1000,

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
+#include <limits.h>
 #include <linux/netlink.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
@@ -239,6 +240,37 @@ int netns_sysctl(const struct netns *netns, const char *key, const char *value)
 	if (home < 0)
 		return home;
 	r = write_whole(path, value);
+	back = visit_end(home);
+	return back < 0 ? back : r;
+}
+
+static int read_number(const char *path, int *ret)
+{
+	AUTO_FCLOSE FILE *file = fopen(path, "re");
+	char text[32], *end;
+	long value;
+
+	if (!file || !fgets(text, sizeof(text), file))
+		return file ? -EIO : -errno;
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || end == text || (*end && *end != '\n') || value < INT_MIN || value > INT_MAX)
+		return -EINVAL;
+	*ret = (int)value;
+	return 0;
+}
+
+int netns_sysctl_read(const struct netns *netns, const char *key, int *ret)
+{
+	char path[256];
+	int home, r, back;
+
+	if (snprintf(path, sizeof(path), "/proc/sys/%s", key) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	home = visit_begin(netns->fd);
+	if (home < 0)
+		return home;
+	r = read_number(path, ret);
 	back = visit_end(home);
 	return back < 0 ? back : r;
 }

@@ -37,4 +37,7 @@ int netns_socket(const struct netns *netns, int domain, int type, int protocol);
  * no such key). */
 int netns_sysctl(const struct netns *netns, const char *key, const char *value);
 
+/* Read a whole number from /proc/sys/@key as seen in @netns. Returns 0 or -errno. */
+int netns_sysctl_read(const struct netns *netns, const char *key, int *ret);
+
 #endif

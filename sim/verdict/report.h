@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/diag.h"
+#include "conform/selfcheck.h"
 #include "observe/timeline.h"
 #include "topo/topo.h"
 #include "verdict/verdict.h"
@@ -24,6 +25,7 @@ struct report_run {
 	const struct timeline *timeline;
 	const struct judgement *judgement;
 	const struct diag *trouble;
+	const struct self_checks *self_checks; /* NULL: not spoken of */
 };
 
 enum report_detail {

@@ -395,12 +395,34 @@ static json_t *played_json(const struct report_run *report)
 			 "steps", steps, "routers", routers);
 }
 
+/* null: turned off, or the run does not speak of it. */
+static json_t *self_checks_json(const struct self_checks *checks)
+{
+	const struct self_check *check;
+	json_t *array;
+
+	if (!checks || checks->off)
+		return json_null();
+	array = json_array();
+	for (check = checks->checks; check < checks->checks + checks->count; check++)
+		if (!append(array,
+			    json_pack("{s:s, s:s, s:b, s:I, s:I, s:f}", "router", check->router,
+				      "nat", check->nat, "checked", !check->none, "axes_held",
+				      (json_int_t)check->axes, "packets",
+				      (json_int_t)check->packets, "ms", check->ms))) {
+			json_decref(array);
+			return NULL;
+		}
+	return array;
+}
+
 json_t *report_json(const struct report_run *report)
 {
 	json_t *run = json_pack(
-		"{s:o, s:s, s:o, s:o, s:o}", "file", text_or_null(report->topo->file), "name",
+		"{s:o, s:s, s:o, s:o, s:o, s:o}", "file", text_or_null(report->topo->file), "name",
 		report->topo->name, "description", text_or_null(report->topo->description),
-		"topology", topology_json(report->topo), "errors", trouble_json(report->trouble));
+		"topology", topology_json(report->topo), "errors", trouble_json(report->trouble),
+		"self_checks", self_checks_json(report->self_checks));
 	json_t *played;
 
 	if (!run)

@@ -228,6 +228,35 @@ static int print_steps(const struct page *page)
 	return r;
 }
 
+/* --- self-checks ------------------------------------------------------------------ */
+
+static void print_self_checks(const struct page *page)
+{
+	const struct self_checks *checks = page->run->self_checks;
+	const struct self_check *check;
+	size_t i;
+
+	if (!checks)
+		return;
+	if (checks->off)
+		fprintf(page->out, "%sself-check: turned off%s\n", page->ink->dim,
+			page->ink->reset);
+	for (i = 0; i < checks->count; i++) {
+		check = &checks->checks[i];
+		if (check->none)
+			fprintf(page->out, "%sself-check: none of %s, which declares nothing%s\n",
+				page->ink->dim, check->router, page->ink->reset);
+		else
+			fprintf(page->out,
+				"%sself-check: %s of %s holds what it declares (%zu axes, %u "
+				"packets, %.0f ms)%s\n",
+				page->ink->dim, check->nat, check->router, check->axes,
+				check->packets, check->ms, page->ink->reset);
+	}
+	if (checks->off || checks->count)
+		fputc('\n', page->out);
+}
+
 /* --- closing ---------------------------------------------------------------------------- */
 
 /* Once more what did not hold: after the evidence, the reader has lost sight of it. */
@@ -302,6 +331,7 @@ static int print_body(const struct page *page)
 		if (r)
 			return r;
 		fputc('\n', page->out);
+		print_self_checks(page);
 	}
 	r = print_steps(page);
 	if (r)
