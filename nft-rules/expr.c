@@ -772,6 +772,12 @@ void expr_masquerade(struct builder *b)
 	say(b, "masquerade");
 }
 
+void expr_masquerade_random(struct builder *b)
+{
+	set_u32(add_expr(b, "masq"), NFTNL_EXPR_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM);
+	say(b, "masquerade random");
+}
+
 static void decide(struct builder *b, int verdict, const char *word, const struct chain *chain)
 {
 	struct nftnl_expr *expr = add_expr(b, "immediate");

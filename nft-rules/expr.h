@@ -132,6 +132,8 @@ void expr_snat(struct builder *b, unsigned int reg);
 void expr_dnat(struct builder *b, unsigned int reg);
 void expr_dnat_addr(struct builder *b, unsigned int reg); /* the port stays */
 void expr_masquerade(struct builder *b);
+/* A port drawn by the kernel for every flow, also where the host's own is free. */
+void expr_masquerade_random(struct builder *b);
 void expr_accept(struct builder *b);
 void expr_drop(struct builder *b);
 void expr_return(struct builder *b);

@@ -87,6 +87,12 @@ static void build_masquerade(struct ruleset *ruleset, const struct nat_router *r
 
 	chain = ir_add_chain(ruleset, &hook_srcnat, "the inside's addresses become the router's",
 			     "srcnat");
+	if (router->nat->ports.allocation == PORTS_RANDOM) {
+		b = expr_rule(ruleset, chain, "each flow gets a port that none to its peer has");
+		expr_match_oifname(&b, router->outside, true);
+		expr_masquerade_random(&b);
+		return;
+	}
 	b = expr_rule(ruleset, chain, "a port is free if no flow to the same peer has it");
 	expr_match_oifname(&b, router->outside, true);
 	expr_masquerade(&b);
@@ -133,13 +139,10 @@ static int check_built(const struct nat_router *router, struct diag *d)
 	} later[] = {
 		{ports->contiguous, "contiguity of ports"},
 		{ports->block != 0, "blocks of ports"},
-		{nat->hairpinning != HAIRPINNING_OFF, "hairpinning"},
 		{nat->unsolicited == UNSOLICITED_DELAYED, "a delayed answer to strangers"},
 		{router->external_count > 1 && nat->kind == NAT_MASQUERADE,
 		 "a pool of external addresses"},
 		{nat->kind == NAT_CUSTOM, "a file of rules"},
-		{nat->kind == NAT_MASQUERADE && ports->allocation == PORTS_RANDOM,
-		 "masquerading to random ports"},
 	};
 	size_t i;
 

@@ -121,7 +121,7 @@ static void print_list(void)
 	size_t i;
 
 	for (i = 0; i < nat_names_count; i++)
-		printf("%-21s %s\n", nat_names[i].nat.name, nat_names[i].summary);
+		printf("%-23s %s\n", nat_names[i].nat.name, nat_names[i].summary);
 }
 
 static void print_help(void)
