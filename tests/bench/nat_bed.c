@@ -219,13 +219,14 @@ static int plain_masquerade(struct ruleset **ret)
 	return 0;
 }
 
-int nat_bed_install(struct nat_bed *bed, const struct nat *nat, struct diag *d)
+int nat_bed_time_install(struct nat_bed *bed, const struct nat *nat, double *ret_ms, struct diag *d)
 {
 	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
 	const struct addr external = parse(addresses[NAT_ROUTER]);
 	const struct nat_router router = {
 		.nat = nat, .outside = "internet", .externals = &external, .external_count = 1};
 	struct mnl_socket *socket;
+	struct timespec begin, end;
 	int r = netns_netfilter(bed->side[NAT_ROUTER], &socket, d);
 
 	if (r < 0)
@@ -233,6 +234,19 @@ int nat_bed_install(struct nat_bed *bed, const struct nat *nat, struct diag *d)
 	r = delete_tables(socket);
 	if (r < 0)
 		return diag_system(d, -r, "cannot delete the rules");
+	clock_gettime(CLOCK_MONOTONIC, &begin);
 	r = nat ? ruleset_build(&router, &ruleset, d) : plain_masquerade(&ruleset);
-	return r < 0 ? r : ruleset_apply(ruleset, socket, d);
+	if (r == 0)
+		r = ruleset_apply(ruleset, socket, d);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	*ret_ms = (double)(end.tv_sec - begin.tv_sec) * 1e3 +
+		  (double)(end.tv_nsec - begin.tv_nsec) / 1e6;
+	return r;
+}
+
+int nat_bed_install(struct nat_bed *bed, const struct nat *nat, struct diag *d)
+{
+	double ignored;
+
+	return nat_bed_time_install(bed, nat, &ignored, d);
 }

@@ -29,6 +29,10 @@ int nat_bed_new(struct nat_bed *ret, struct diag *d);
  */
 int nat_bed_install(struct nat_bed *bed, const struct nat *nat, struct diag *d);
 
+/* The same, and how many milliseconds it took from the declaration to the rules in force. */
+int nat_bed_time_install(struct nat_bed *bed, const struct nat *nat, double *ret_ms,
+			 struct diag *d);
+
 /* Conntrack forgets everything. */
 int nat_bed_forget(struct nat_bed *bed, struct diag *d);
 
