@@ -82,27 +82,30 @@ bool nat_allocation_parse(const char *word, enum nat_allocation *ret)
  * and nf_ct_icmp_timeout in net/netfilter/nf_conntrack_proto_*.c; a new namespace
  * starts with these, whatever the first one was set to).
  *
- * A timer that `follows` becomes the declared lifetime, the others only shrink to it:
- * RFC 5382 allows a half-open or closing connection less time than an idle one.
+ * A timer that follows becomes the declared lifetime, a transitory one that of
+ * connections that open or close (RFC 5382 REQ-5; after a reset RFC 7857 section 2.2),
+ * the others only shrink to the lifetime. Masquerade keeps Linux's own times where
+ * they are shorter.
  */
 static const struct timer {
 	enum nat_protocol protocol;
 	const char *key;
 	unsigned int kernel_default;
-	bool follows;
+	enum { FOLLOWS, TRANSITORY, SHRINKS } how;
 } timers[] = {
-	{NAT_UDP, "net/netfilter/nf_conntrack_udp_timeout", 30, true},
-	{NAT_UDP, "net/netfilter/nf_conntrack_udp_timeout_stream", 120, true},
-	{NAT_ICMP, "net/netfilter/nf_conntrack_icmp_timeout", 30, true},
-	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_established", 432000, true},
-	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_syn_sent", 120, false},
-	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_syn_recv", 60, false},
-	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_fin_wait", 120, false},
-	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_close_wait", 60, false},
-	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_last_ack", 30, false},
-	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_time_wait", 120, false},
-	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_max_retrans", 300, false},
-	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_unacknowledged", 300, false},
+	{NAT_UDP, "net/netfilter/nf_conntrack_udp_timeout", 30, FOLLOWS},
+	{NAT_UDP, "net/netfilter/nf_conntrack_udp_timeout_stream", 120, FOLLOWS},
+	{NAT_ICMP, "net/netfilter/nf_conntrack_icmp_timeout", 30, FOLLOWS},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_established", 432000, FOLLOWS},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_syn_sent", 120, TRANSITORY},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_syn_recv", 60, TRANSITORY},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_fin_wait", 120, TRANSITORY},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_close_wait", 60, TRANSITORY},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_last_ack", 30, TRANSITORY},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_close", 10, TRANSITORY},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_time_wait", 120, SHRINKS},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_max_retrans", 300, SHRINKS},
+	{NAT_TCP, "net/netfilter/nf_conntrack_tcp_timeout_unacknowledged", 300, SHRINKS},
 };
 static_assert(COUNT(timers) <= NAT_SYSCTLS_MAX, "callers give room for NAT_SYSCTLS_MAX");
 
@@ -110,16 +113,18 @@ static_assert(COUNT(timers) <= NAT_SYSCTLS_MAX, "callers give room for NAT_SYSCT
  * tracking. */
 static unsigned int timer_seconds(const struct nat *nat, const struct timer *timer)
 {
-	unsigned int lifetime = nat->timers.mapping[timer->protocol] / SECONDS;
-	bool follows = timer->follows;
+	unsigned int lifetime = nat->timers.mapping[timer->protocol];
+	bool shrinks = timer->how == SHRINKS;
 
-	/* Masquerade keeps Linux's shorter time for a UDP flow that nobody has answered yet. */
-	if (nat->kind == NAT_MASQUERADE && timer->kernel_default == 30 &&
-	    timer->protocol == NAT_UDP)
-		follows = false;
-	if (lifetime == 0)
-		lifetime = 1;
-	if (!follows && lifetime > timer->kernel_default)
+	if (timer->how == TRANSITORY && nat->timers.tcp_transitory < lifetime)
+		lifetime = nat->timers.tcp_transitory;
+	/* A UDP flow that nobody has answered yet, too. */
+	if (nat->kind == NAT_MASQUERADE &&
+	    (timer->how == TRANSITORY ||
+	     (timer->kernel_default == 30 && timer->protocol == NAT_UDP)))
+		shrinks = true;
+	lifetime = lifetime < SECONDS ? 1 : lifetime / SECONDS;
+	if (shrinks && lifetime > timer->kernel_default)
 		return timer->kernel_default;
 	return lifetime;
 }

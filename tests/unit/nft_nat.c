@@ -92,7 +92,9 @@ Test(timers, of_conntrack_follow_the_declared_lifetimes)
 	cr_assert_str_eq(setting(list, count, "udp_timeout_stream")->value, "300");
 	cr_assert_str_eq(setting(list, count, "tcp_timeout_established")->value, "7440");
 	cr_assert_str_eq(setting(list, count, "icmp_timeout")->value, "60");
-	cr_assert(!setting(list, count, "syn_sent"), "a shorter default must stay");
+	cr_assert_str_eq(setting(list, count, "syn_sent")->value, "240");
+	cr_assert_str_eq(setting(list, count, "tcp_timeout_close")->value, "240");
+	cr_assert(!setting(list, count, "time_wait"), "a shorter default must stay");
 }
 
 Test(timers, shrink_to_short_lifetimes_but_never_to_nothing)
