@@ -166,9 +166,12 @@ static int unsolicited(const struct declaration *d)
 {
 	if (!open_to(d) || d->nat->dmz.family != AF_UNSPEC)
 		return NOTHING;
-	/* Where ports are not kept, accepting looks like rejecting. */
+	/*
+	 * Where ports are not kept, accepting looks like rejecting; so it does for TCP, where
+	 * the reset of the router's stack ends what conntrack had begun to remember.
+	 */
 	if (d->nat->unsolicited == UNSOLICITED_ACCEPT &&
-	    d->nat->ports.allocation != PORTS_PRESERVING)
+	    (d->nat->ports.allocation != PORTS_PRESERVING || d->protocol == NAT_TCP))
 		return UNSOLICITED_REJECT;
 	if (d->nat->unsolicited == UNSOLICITED_DELAYED)
 		return UNSOLICITED_DROP;
