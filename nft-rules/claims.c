@@ -16,6 +16,7 @@
 
 #include "nft-rules/forwards.h"
 #include "nft-rules/guard.h"
+#include "nft-rules/hairpin.h"
 #include "nft-rules/hooks.h"
 
 static const struct hook hook_forwarded = {"filter", "forward", NF_INET_FORWARD, 1, "filter + 1"};
@@ -71,4 +72,6 @@ void claims_add(struct ruleset *ruleset, const struct nat_router *router,
 
 	add_new(ruleset, &hook_forwarded, "new_forwarded", router, new);
 	add_new(ruleset, &hook_output, "new_own", router, new);
+	if (router->nat->hairpinning != HAIRPINNING_OFF)
+		hairpin_add(ruleset, router, protocols, new);
 }

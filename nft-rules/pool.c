@@ -33,7 +33,7 @@ void pool_init(struct pool *pool, struct ruleset *ruleset, const struct nat_rout
 	if (router->nat->pooling != POOLING_PAIRED)
 		return;
 	pool->paired = ir_add_set(ruleset, &address, &twice,
-				  "inside hosts: their external address, twice", "paired");
+				  "inside hosts: (any,) their external address", "paired");
 	pool->pair = ir_add_chain(ruleset, NULL, "the external address of an inside host", "pair");
 	for (i = 0; i < router->external_count; i++) {
 		b = expr_rule(ruleset, pool->pair, i ? NULL : "one at random, unless it has one");
@@ -77,13 +77,12 @@ void pool_load_address(const struct pool *pool, struct builder *b, size_t number
 	expr_map_named(b, REG_KEY, pool->paired, REG_EXTERNAL, "$address");
 }
 
-void pool_keep(const struct translation *t, struct builder *b, unsigned int reg)
+void pool_keep(const struct translation *t, struct builder *b)
 {
-	if (t->pool && t->pool->paired) {
-		expr_load_field(b, REG_OWNER, FIELD_IP_SADDR);
-		expr_load_field(b, REG_OWNER + 1, FIELD_IP_SADDR);
-		expr_update(b, t->pool->paired, reg, REG_OWNER, t->claim_life);
-	}
+	if (!t->pool || !t->pool->paired)
+		return;
+	expr_load_addr(b, REG_EXTERNAL - 1, &t->router->externals[0]);
+	expr_update(b, t->pool->paired, REG_KEY, REG_EXTERNAL - 1, t->claim_life);
 }
 
 struct chain *pool_add_gate(struct ruleset *ruleset, const struct nat_router *router,

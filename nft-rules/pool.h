@@ -35,7 +35,10 @@ struct chain *pool_add_gate(struct ruleset *ruleset, const struct nat_router *ro
 			    struct chain *chain, enum field field, const char *name,
 			    const char *comment);
 
-/* Keep the pairing of the inside address in @reg. */
-void pool_keep(const struct translation *t, struct builder *b, unsigned int reg);
+/*
+ * Keep what the mapping of the inside address in REG_KEY to REG_EXTERNAL stands on. Last of
+ * a rule: it spoils the register before the external address.
+ */
+void pool_keep(const struct translation *t, struct builder *b);
 
 #endif

@@ -151,7 +151,7 @@ static void keep_as_is(const struct translation *t, struct builder *b, uint64_t 
 /* The end of a rule that extends: the pairing lives on, too. */
 static void accept_paired(const struct translation *t, struct builder *b)
 {
-	pool_keep(t, b, REG_KEY);
+	pool_keep(t, b);
 	expr_accept(b);
 }
 

@@ -43,6 +43,7 @@
 #include "nft-rules/claims.h"
 #include "nft-rules/forwards.h"
 #include "nft-rules/guard.h"
+#include "nft-rules/hairpin.h"
 #include "nft-rules/hooks.h"
 #include "nft-rules/icmp.h"
 #include "nft-rules/pool.h"
@@ -172,10 +173,13 @@ unsigned int translation_out_data(const struct translation *t, struct builder *b
 
 void translation_map_out(const struct translation *t, struct builder *b)
 {
-	if (t->spaced)
-		expr_map_named(b, REG_KEY, t->out, REG_EXTERNAL, "$external");
-	else
+	if (!t->spaced) {
 		expr_map(b, REG_KEY, t->out, REG_EXTERNAL);
+		return;
+	}
+	expr_map_named(b, REG_KEY, t->out, REG_EXTERNAL, "$address . $port");
+	expr_name(b, REG_EXTERNAL, "$address");
+	expr_name(b, REG_PORT, "$port");
 }
 
 /* A permission is of an external endpoint: its port, and with a pool its address first. */
@@ -238,22 +242,6 @@ static void add_sets(struct translation *t)
 			       "external port, and which peer may use it", "%s_permit", name);
 	t->fresh = ir_add_set(t->ruleset, &permission, NULL,
 			      "refreshed so lately that it need not be again", "%s_fresh", name);
-}
-
-void translation_keep_claim(const struct translation *t, struct builder *b)
-{
-	unsigned int claim = translation_claim(t);
-
-	expr_map_named(b, claim, t->claim, REG_KEY, "$key");
-	if (t->overloading)
-		load_peer(b, REG_KEY + 2, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
-	if (t->overloading && t->mapping == ADDRESS_DEPENDENT)
-		expr_load_zero(b, REG_KEY + 3);
-	expr_load_field(b, REG_HOLD, FIELD_IP_SADDR);
-	expr_update(b, t->claim, claim, REG_HOLD, t->claim_life);
-	expr_update(b, t->out, REG_KEY, translation_out_data(t, b), t->life);
-	expr_update(b, t->in, claim, REG_KEY, t->life);
-	pool_keep(t, b, REG_KEY);
 }
 
 static void translation_init(struct translation *t, struct ruleset *ruleset,
@@ -359,6 +347,8 @@ static void add_dstnat(struct ruleset *ruleset, const struct nat_router *router,
 			     "a flow the outside opens goes to the port's holder", "dstnat");
 	struct builder b;
 
+	if (t[NAT_UDP].hairpinning)
+		hairpin_add_destination(ruleset, router, t, chain);
 	b = expr_rule(ruleset, chain, NULL);
 	expr_match_iifname(&b, router->outside, false);
 	expr_accept(&b);
@@ -380,6 +370,8 @@ static void add_srcnat(struct ruleset *ruleset, const struct nat_router *router,
 					   "a flow the inside, or the router, opens", "srcnat");
 	struct builder b;
 
+	if (t[NAT_UDP].hairpinning)
+		hairpin_add_source(ruleset, router, t, chain);
 	b = expr_rule(ruleset, chain, NULL);
 	expr_match_oifname(&b, router->outside, false);
 	expr_accept(&b);

@@ -73,9 +73,6 @@ void translation_load_claimed(const struct translation *t, struct builder *b); /
 void translation_load_peer(const struct translation *t, struct builder *b);    /* the last part */
 unsigned int translation_owner_fields(const struct translation *t);
 
-/* Refresh the claim in REG_EXTERNAL on, and the mapping of the key behind it. */
-void translation_keep_claim(const struct translation *t, struct builder *b);
-
 /* What the inside endpoint's mapping is: the external endpoint goes to REG_EXTERNAL. */
 void translation_map_out(const struct translation *t, struct builder *b);
 unsigned int translation_out_data(const struct translation *t,

@@ -259,6 +259,9 @@ struct natbed natbed_open_pool(const struct nat *nat, size_t count)
 	/* The kernel limits the ICMP it sends; a test that expects an error must get it. */
 	need(netns_sysctl(bed.side[BED_INSIDE], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
 	need(netns_sysctl(bed.side[BED_OUTSIDE], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
+	/* Its hosts live in one namespace, and one may hear of another by its own address. */
+	need(netns_sysctl(bed.side[BED_INSIDE], "net/ipv4/conf/all/accept_local", "1"), &d,
+	     "accept local sources");
 	need(netns_sysctl(bed.side[BED_ROUTER], "net/ipv4/icmp_ratelimit", "0"), &d, "set ICMP");
 	set_up_nat(&bed, nat, count);
 	bed.pilot = bed_icmp(&bed, BED_INSIDE, PILOT_INSIDE);

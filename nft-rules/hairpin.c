@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Packets from the inside to an external endpoint
+ *
+ *     X1:x1 --> X2':x2'         who holds X2':x2'? X2:x2. Does it let X1':x1' in?
+ *     X1':x1' --> X2:x2         external source (RFC 4787 REQ-9)
+ *     X1:x1 --> X2:x2           internal source: X2 answers X1 past the NAT, from X2:x2
+ *
+ * Both hosts are served as if each were outside for the other: the sender gets a mapping
+ * for this peer, the mapping and the permission it gives are refreshed by what it sends, and
+ * the packet passes if the holder's permission admits the sender's external endpoint. A
+ * host that sends to its own external endpoint is no exception.
+ *
+ * All this is decided before the destination is translated, where the packet still says
+ * what was addressed ("hairpin", in the middle between conntrack and dstnat). What
+ * is dropped there has no entry in conntrack yet. Against the flow's direction a sender is
+ * not found by its key, for it may answer by a mapping that was made for another
+ * peer: it sends as the external endpoint that the flow's first packet was addressed to.
+ */
+#include "nft-rules/hairpin.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <netinet/in.h>
+
+#include "nft-rules/forwards.h"
+#include "nft-rules/hooks.h"
+#include "nft-rules/pool.h"
+
+static const struct hook hook_new = {"filter", "prerouting", NF_INET_PRE_ROUTING, -151,
+				     "mangle - 1"};
+static const struct hook hook_hairpin = {"filter", "prerouting", NF_INET_PRE_ROUTING, -150,
+					 "mangle"};
+
+/* Where the sender's external endpoint has the addressed one before it. */
+static unsigned int addressed(const struct translation *t)
+{
+	return t->pool ? REG_EXTERNAL - 2 : REG_EXTERNAL - 1;
+}
+
+static void load_addressed(const struct translation *t, struct builder *b)
+{
+	if (t->pool)
+		expr_load_field(b, REG_EXTERNAL - 2, FIELD_IP_DADDR);
+	expr_load_field(b, REG_EXTERNAL - 1, t->protocol->in_port);
+}
+
+/* The sender's external endpoint is in REG_EXTERNAL: refresh what it uses, and look if it may. */
+static void pass(const struct translation *t, struct builder *b)
+{
+	unsigned int claim = translation_claim(t);
+
+	expr_load_field(b, REG_PORT + 1, FIELD_IP_DADDR);
+	expr_load_field(b, REG_PORT + 2, t->protocol->out_peer);
+	expr_map_named(b, claim, t->claim, REG_KEY, "$key");
+	if (t->overloading) { /* the claim's owner is the inside endpoint alone */
+		expr_load_field(b, REG_KEY + 2, FIELD_IP_DADDR);
+		expr_load_field(b, REG_KEY + 3, t->protocol->out_peer);
+	}
+	expr_load_field(b, REG_HOLD, FIELD_IP_DADDR);
+	expr_update(b, t->claim, claim, REG_HOLD, t->claim_life);
+	expr_update(b, t->out, REG_KEY, translation_out_data(t, b), t->life);
+	expr_update(b, t->in, claim, REG_KEY, t->life);
+	expr_load_field(b, REG_PORT + 1, FIELD_IP_DADDR);
+	expr_load_field(b, REG_PORT + 2, t->protocol->out_peer);
+	expr_update(b, t->permit, claim, 0, t->filter_life);
+	load_addressed(t, b);
+	expr_match_set(b, addressed(t), t->permit, true);
+	expr_accept(b);
+}
+
+/* What else the sender's mapping stands on lives on, whether or not the packet passes. */
+static void keep_address(const struct translation *t, struct builder *b)
+{
+	expr_load_addr(b, REG_HOLD, &t->router->externals[0]);
+	expr_load_field(b, REG_KEY, FIELD_IP_SADDR);
+	pool_keep(t, b);
+}
+
+/* A forwarded port holds no claim, and needs none. */
+static void pass_forwarded(const struct translation *t, struct chain *back)
+{
+	struct builder b;
+
+	if (!t->forwarded)
+		return;
+	b = expr_rule(t->ruleset, back, "a forwarded port answers");
+	expr_match_ct_mark(&b, CT_MARK_UNMAPPED, true);
+	expr_load_original_daddr(&b, REG_EXTERNAL);
+	expr_load_original_dport(&b, REG_PORT);
+	load_addressed(t, &b);
+	expr_match_set(&b, addressed(t), t->permit, true);
+	expr_accept(&b);
+}
+
+static void refuse(const struct translation *t, struct chain *chain)
+{
+	struct builder b = expr_rule(t->ruleset, chain, "not admitted");
+
+	expr_drop(&b);
+}
+
+static struct chain *add_protocol(const struct translation *t)
+{
+	struct chain *chain, *back;
+	struct builder b;
+
+	back = ir_add_chain(t->ruleset, NULL, "the one that was addressed first", "%s_hairpin_back",
+			    t->protocol->name);
+	pass_forwarded(t, back);
+	b = expr_rule(t->ruleset, back, NULL);
+	expr_load_original_daddr(&b, REG_EXTERNAL);
+	expr_load_original_dport(&b, REG_PORT);
+	pass(t, &b);
+	refuse(t, back);
+
+	chain = ir_add_chain(t->ruleset, NULL, "does the holder admit the sender's mapping?",
+			     "%s_hairpin", t->protocol->name);
+	b = expr_rule(t->ruleset, chain, NULL);
+	expr_match_reply(&b);
+	expr_goto(&b, back);
+	if (t->pool) {
+		b = expr_rule(t->ruleset, chain, NULL);
+		translation_load_key(t, &b, REG_KEY);
+		translation_map_out(t, &b);
+		keep_address(t, &b);
+	}
+	b = expr_rule(t->ruleset, chain, NULL);
+	translation_load_key(t, &b, REG_KEY);
+	translation_map_out(t, &b);
+	pass(t, &b);
+	forwards_add_arrive(t, chain);
+	refuse(t, chain);
+	return chain;
+}
+
+/* A chain that sees what the inside sends to the external addresses. */
+static struct chain *add_base(struct ruleset *ruleset, const struct nat_router *router,
+			      const struct hook *hook, const char *name, const char *comment)
+{
+	struct chain *chain = ir_add_chain(ruleset, hook, comment, "%s", name);
+	struct builder b = expr_rule(ruleset, chain, NULL);
+
+	expr_match_iifname(&b, router->outside, true);
+	expr_accept(&b);
+	b = expr_rule(ruleset, chain, "the router to itself");
+	expr_match_iifname(&b, "lo", true);
+	expr_accept(&b);
+	return chain;
+}
+
+static void goto_external(struct ruleset *ruleset, const struct nat_router *router,
+			  struct chain *chain, const struct chain *to)
+{
+	struct builder b;
+	size_t i;
+
+	for (i = 0; i < router->external_count; i++) {
+		b = expr_rule(ruleset, chain, NULL);
+		expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[i], true);
+		expr_goto(&b, to);
+	}
+}
+
+void hairpin_add(struct ruleset *ruleset, const struct nat_router *router,
+		 const struct translation *protocols, const struct chain *new)
+{
+	const struct chain *udp = add_protocol(&protocols[NAT_UDP]);
+	const struct chain *tcp = add_protocol(&protocols[NAT_TCP]);
+	struct chain *chain, *inner;
+	struct builder b;
+
+	chain = add_base(ruleset, router, &hook_new, "hairpin_new", "the sender's mapping");
+	b = expr_rule(ruleset, chain, "an answer has one");
+	expr_match_reply(&b);
+	expr_accept(&b);
+	goto_external(ruleset, router, chain, new);
+
+	inner = ir_add_chain(ruleset, NULL, "from the inside to an external endpoint",
+			     "hairpinned");
+	b = translation_rule(&protocols[NAT_UDP], inner, NULL);
+	expr_goto(&b, udp);
+	b = translation_rule(&protocols[NAT_TCP], inner, NULL);
+	expr_goto(&b, tcp);
+	if (!router->nat->icmp.errors_blocked) {
+		b = translation_rule(&protocols[NAT_ICMP], inner,
+				     "errors about such flows (RFC 5508 REQ-7)");
+		expr_match_ct_state(&b, NF_CT_STATE_BIT(IP_CT_RELATED));
+		expr_accept(&b);
+	}
+	b = expr_rule(ruleset, inner, "the router itself answers nobody");
+	expr_drop(&b);
+
+	chain = add_base(ruleset, router, &hook_hairpin, "hairpin",
+			 "what the inside sends to an external endpoint");
+	goto_external(ruleset, router, chain, inner);
+}
+
+static void find_holder(const struct translation *t, struct chain *chain)
+{
+	struct builder b = translation_rule(t, chain, NULL);
+	unsigned int key = translation_claim(t);
+
+	if (t->overloading) { /* the peer is who the sender is outside */
+		translation_load_key(t, &b, REG_KEY);
+		translation_map_out(t, &b);
+		load_addressed(t, &b);
+		key = addressed(t);
+	} else {
+		translation_load_claimed(t, &b);
+	}
+	expr_map(&b, key, t->in, REG_INSIDE);
+	expr_dnat(&b, REG_INSIDE);
+}
+
+void hairpin_add_destination(struct ruleset *ruleset, const struct nat_router *router,
+			     const struct translation *protocols, struct chain *dstnat)
+{
+	struct chain *holder =
+		ir_add_chain(ruleset, NULL, "from the inside to the port's holder", "holder");
+	struct builder b;
+	size_t i;
+
+	forwards_add_dstnat(&protocols[NAT_UDP], holder);
+	forwards_add_dstnat(&protocols[NAT_TCP], holder);
+	find_holder(&protocols[NAT_UDP], holder);
+	find_holder(&protocols[NAT_TCP], holder);
+	for (i = 0; i < router->external_count; i++) {
+		b = expr_rule(ruleset, dstnat, NULL);
+		expr_match_iifname(&b, router->outside, false);
+		expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[i], true);
+		expr_goto(&b, holder);
+	}
+}
+
+/* The key as it was before the destination was translated. */
+static void translate_source(const struct translation *t, struct chain *chain)
+{
+	struct builder b = translation_rule(t, chain, NULL);
+
+	expr_load_field(&b, REG_KEY, FIELD_IP_SADDR);
+	expr_load_field(&b, REG_KEY + 1, t->protocol->out_port);
+	if (t->mapping != ENDPOINT_INDEPENDENT)
+		expr_load_original_daddr(&b, REG_KEY + 2);
+	if (t->mapping == ADDRESS_DEPENDENT)
+		expr_load_zero(&b, REG_KEY + 3);
+	if (t->mapping == ADDRESS_AND_PORT_DEPENDENT)
+		expr_load_original_dport(&b, REG_KEY + 3);
+	translation_map_out(t, &b);
+	expr_snat(&b, REG_EXTERNAL);
+}
+
+void hairpin_add_source(struct ruleset *ruleset, const struct nat_router *router,
+			const struct translation *protocols, struct chain *srcnat)
+{
+	struct chain *chain;
+	struct builder b;
+	size_t i;
+
+	if (router->nat->hairpinning != HAIRPINNING_EXTERNAL_SOURCE)
+		return;
+	chain = ir_add_chain(ruleset, NULL, "turned round: from the sender's mapping",
+			     "hairpin_source");
+	translate_source(&protocols[NAT_UDP], chain);
+	translate_source(&protocols[NAT_TCP], chain);
+	for (i = 0; i < router->external_count; i++) {
+		b = expr_rule(ruleset, srcnat, NULL);
+		expr_match_oifname(&b, router->outside, false);
+		expr_match_original_daddr(&b, &router->externals[i]);
+		expr_goto(&b, chain);
+	}
+}
