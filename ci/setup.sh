@@ -3,7 +3,7 @@
 # Install the Debian packages natsim needs.
 #
 # usage: ci/setup.sh build|test
-#   build  what building and running natsim needs
+#   build  what building natsim and running its demo needs
 #   test   that, and every program the tests use
 #
 # Installs only what is missing, so a second call needs neither network nor root.
@@ -13,10 +13,11 @@ build=(
 	build-essential cmake ninja-build pkg-config
 	libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev
 	libnetfilter-conntrack-dev libfyaml-dev libjansson-dev nettle-dev zlib1g-dev
+	iputils-ping # which the demo runs in its lab
 )
 test=(
 	libcriterion-dev clang libclang-rt-14-dev clang-format
-	nftables iproute2 iputils-ping coturn stun-client iperf3 mandoc jq procps
+	nftables iproute2 coturn stun-client iperf3 mandoc jq procps
 )
 
 case ${1-} in
