@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "nft-rules/ports.h"
 #include "nft-rules/words.h"
 
 enum {
@@ -44,6 +45,16 @@ static unsigned int range_size(const struct nat_ports *ports)
 	return last < first ? 0 : last - first + 1;
 }
 
+static unsigned int whole_blocks(const struct nat_ports *ports)
+{
+	unsigned int first = ports->first ? ports->first : DEFAULT_FIRST;
+	unsigned int last = ports->last ? ports->last : DEFAULT_LAST;
+	unsigned int from = (first + ports->block - 1) / ports->block;
+	unsigned int to = (last + 1) / ports->block;
+
+	return to > from ? to - from : 0;
+}
+
 static void check_range(const struct nat_ports *ports, struct flaws *flaws)
 {
 	unsigned int size = range_size(ports);
@@ -62,7 +73,13 @@ static void check_range(const struct nat_ports *ports, struct flaws *flaws)
 	else if (ports->block && size && ports->block > size)
 		flaw(flaws, "ports.block", "ports.range",
 		     "a block of %u ports does not fit into the range of %u", ports->block, size);
-	if (ports->step && size && (unsigned int)abs(ports->step) >= size)
+	else if (ports->block && size && !whole_blocks(ports))
+		flaw(flaws, "ports.block", "ports.range",
+		     "no block of %u ports, which begins at a multiple of %u, is in the range",
+		     ports->block, ports->block);
+	if (abs(ports->step) > PORTS_STEP_MAX)
+		flaw(flaws, "ports.step", NULL, "a step is at most %d, up or down", PORTS_STEP_MAX);
+	else if (ports->step && size && (unsigned int)abs(ports->step) >= size)
 		flaw(flaws, "ports.step", "ports.range",
 		     "a step of %d leaves a range of %u ports at once", ports->step, size);
 }
@@ -106,6 +123,16 @@ static void check_ports(const struct nat *nat, struct flaws *flaws)
 		     "hosts can share a port only if their destinations tell them apart: "
 		     "overloading "
 		     "needs the mapping address-and-port-dependent");
+	else if (ports->overloading && nat->filtering != ADDRESS_AND_PORT_DEPENDENT)
+		flaw(flaws, "ports.overloading", "filtering",
+		     "whose would a stranger's packet to a shared port be? overloading needs the "
+		     "filtering address-and-port-dependent");
+	if (ports->block && nat->pooling == POOLING_ARBITRARY)
+		flaw(flaws, "ports.block", "pool",
+		     "a block is of one address: with blocks, addresses are paired");
+	if (ports->contiguous && nat->pooling == POOLING_ARBITRARY)
+		flaw(flaws, "ports.contiguous", "pool",
+		     "neighbours have one address: with pairs, addresses are paired");
 	if (ports->block && ports->overloading)
 		flaw(flaws, "ports.overloading", "ports.block",
 		     "a block is one subscriber's: its ports are not shared");

@@ -219,12 +219,15 @@ static void draw_number(struct builder *b, unsigned int reg, enum draw draw, uin
 void expr_draw_port(struct builder *b, unsigned int reg, const struct draw_port *draw)
 {
 	struct nftnl_expr *expr;
+	char shift[16] = "";
 
 	draw_number(b, reg, draw->draw, draw->modulus, draw->offset);
 	if (draw->down)
 		change_bits(b, reg, 0xffff, 0xffff);
 	if (draw->pairs)
 		shift_left(b, reg, 1);
+	if (draw->shift)
+		shift_left(b, reg, draw->shift);
 	if (draw->pairs) /* a number too large is a port out of range, but must stay a port */
 		change_bits(b, reg, 0xffff, draw->odd);
 
@@ -235,9 +238,12 @@ void expr_draw_port(struct builder *b, unsigned int reg, const struct draw_port 
 	set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof(uint16_t));
 	set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof(uint16_t));
 
-	say(b, "$port = numgen %s mod %u offset %u%s%s%s",
+	if (draw->shift)
+		snprintf(shift, sizeof(shift), " << %u", draw->shift);
+	say(b, "$port = numgen %s mod %u offset %u%s%s%s%s",
 	    draw->draw == DRAW_RANDOM ? "random" : "inc", draw->modulus, draw->offset,
-	    draw->down ? " ^ 65535" : "", draw->pairs ? " << 1" : "", draw->odd ? " ^ 1" : "");
+	    draw->down ? " ^ 65535" : "", draw->pairs ? " << 1" : "", draw->odd ? " ^ 1" : "",
+	    shift);
 	set_text(b, reg, "$port");
 }
 
@@ -552,6 +558,43 @@ void expr_match_original_daddr(struct builder *b, const struct addr *addr)
 void expr_name(struct builder *b, unsigned int reg, const char *name)
 {
 	set_text(b, reg, "%s", name);
+}
+
+void expr_match_bit(struct builder *b, unsigned int reg, uint16_t bit)
+{
+	const uint16_t zero = 0;
+
+	change_bits(b, reg, htons(bit), 0);
+	compare(b, reg, &zero, sizeof(zero), false);
+	say(b, "%s & %u != 0", b->registers[reg], bit);
+}
+
+static void write_mark(struct builder *b, unsigned int reg)
+{
+	struct nftnl_expr *expr = add_expr(b, "meta");
+
+	set_u32(expr, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+	set_u32(expr, NFTNL_EXPR_META_SREG, kernel_register(reg));
+}
+
+void expr_mark_port(struct builder *b, unsigned int reg)
+{
+	write_mark(b, reg);
+	say(b, "meta mark set %s", b->registers[reg]);
+}
+
+void expr_load_mark_port(struct builder *b, unsigned int reg)
+{
+	load_meta(b, reg, NFT_META_MARK);
+	set_text(b, reg, "meta mark");
+}
+
+void expr_flip_mark(struct builder *b, uint16_t bit)
+{
+	load_meta(b, 0, NFT_META_MARK);
+	change_bits(b, 0, UINT32_MAX, htons(bit));
+	write_mark(b, 0);
+	say(b, "meta mark set meta mark ^ %u", bit);
 }
 
 void expr_match_reply(struct builder *b)

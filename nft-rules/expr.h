@@ -71,6 +71,7 @@ struct draw_port {
 	enum draw draw;
 	uint32_t modulus, offset;
 	bool down, pairs, odd;
+	uint32_t shift; /* to the left, where many ports make one block */
 };
 void expr_draw_port(struct builder *b, unsigned int reg, const struct draw_port *draw);
 
@@ -93,6 +94,7 @@ void expr_match_reply(struct builder *b);  /* the packet goes against its flow's
 void expr_match_parity(struct builder *b, enum field port, bool odd);
 void expr_match_ports(struct builder *b, unsigned int reg, uint16_t first, uint16_t last);
 
+void expr_match_bit(struct builder *b, unsigned int reg, uint16_t bit); /* of a port */
 void expr_match_original_daddr(struct builder *b, const struct addr *addr);
 
 /* Once in @turns evaluations: the first, and then in turn; or one at random. */
@@ -112,6 +114,11 @@ void expr_name(struct builder *b, unsigned int reg, const char *name); /* a part
 
 /* The port in @reg becomes (port & @mask) ^ @flip. */
 void expr_change_port(struct builder *b, unsigned int reg, uint16_t mask, uint16_t flip);
+
+/* The packet's mark carries a port from one rule to the next. */
+void expr_mark_port(struct builder *b, unsigned int reg);
+void expr_load_mark_port(struct builder *b, unsigned int reg);
+void expr_flip_mark(struct builder *b, uint16_t bit);
 
 /* Add an element, or add it or else set its timer anew. A full set ends the rule. */
 void expr_add(struct builder *b, const struct set *set, unsigned int key, unsigned int data,

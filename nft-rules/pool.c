@@ -13,6 +13,7 @@
  */
 #include "nft-rules/pool.h"
 
+#include "nft-rules/blocks.h"
 #include "nft-rules/ports.h"
 
 static void match_chance(const struct pool *pool, struct builder *b, size_t number)
@@ -79,10 +80,12 @@ void pool_load_address(const struct pool *pool, struct builder *b, size_t number
 
 void pool_keep(const struct translation *t, struct builder *b)
 {
-	if (!t->pool || !t->pool->paired)
-		return;
-	expr_load_addr(b, REG_EXTERNAL - 1, &t->router->externals[0]);
-	expr_update(b, t->pool->paired, REG_KEY, REG_EXTERNAL - 1, t->claim_life);
+	if (t->pool && t->pool->paired) {
+		expr_load_addr(b, REG_EXTERNAL - 1, &t->router->externals[0]);
+		expr_update(b, t->pool->paired, REG_KEY, REG_EXTERNAL - 1, t->claim_life);
+	}
+	if (t->blocks)
+		blocks_keep(t, b);
 }
 
 struct chain *pool_add_gate(struct ruleset *ruleset, const struct nat_router *router,

@@ -37,7 +37,7 @@ struct chain *pool_add_gate(struct ruleset *ruleset, const struct nat_router *ro
 
 /*
  * Keep what the mapping of the inside address in REG_KEY to REG_EXTERNAL stands on. Last of
- * a rule: it spoils the register before the external address.
+ * a rule: it spoils the register before the external address, and the port.
  */
 void pool_keep(const struct translation *t, struct builder *b);
 

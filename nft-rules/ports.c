@@ -27,6 +27,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "nft-rules/blocks.h"
 #include "nft-rules/forwards.h"
 #include "nft-rules/guard.h"
 #include "nft-rules/pool.h"
@@ -35,8 +36,6 @@
 enum {
 	PORT_LOW_FIRST = 1,
 	PORT_LOW_LAST = 1023,
-	PORT_FIRST = 1024,
-	PORT_LAST = 65535,
 	SCANNED = 1024,
 	RANDOM_LEVELS = 3, /* FANOUT ** 3 attempts */
 	FANOUT = 4,
@@ -62,9 +61,11 @@ static struct range declared_range(const struct translation *t)
 {
 	const struct nat_ports *ports = &t->router->nat->ports;
 
+	if (t->blocks) /* places in a block */
+		return (struct range){0, (uint16_t)(ports->block - 1), ANY};
 	if (ports->first)
 		return (struct range){ports->first, ports->last, ANY};
-	return (struct range){PORT_FIRST, PORT_LAST, ANY};
+	return (struct range){PORTS_FIRST, PORTS_LAST, ANY};
 }
 
 /* RFC 4787 is about ports: identifiers of queries have no parity. */
@@ -171,12 +172,31 @@ static void add_attempt(const struct translation *t, struct chain *chain, const 
 		expr_match_parity(&b, t->protocol->out_port, range->parity == ODD);
 	if (!attempt->every_address && t->pool)
 		pool_match_address(t->pool, &b, address);
-	begin_attempt(t, &b, address);
+	if (!t->blocks)
+		begin_attempt(t, &b, address);
 	expr_draw_port(&b, REG_PORT, &port);
 	if (abs(step) > 1)
 		expr_match_turn(&b, (uint32_t)abs(step));
 	if (beyond)
 		expr_match_ports(&b, REG_PORT, range->first, range->last);
+	if (!t->blocks) {
+		finish_attempt(t, &b);
+		return;
+	}
+	expr_mark_port(&b, REG_PORT);
+	expr_goto(&b, t->place);
+}
+
+/* From a place in the subscriber's block to the port, and the rest of the attempt. */
+static void add_place(struct translation *t)
+{
+	struct builder b;
+
+	t->place = blocks_add_place(t);
+	b = expr_rule(t->ruleset, t->place, "claim the port, look who owns it; ours: map to it");
+	blocks_load_candidate(t, &b);
+	expr_load_mark_port(&b, REG_PORT);
+	translation_load_key(t, &b, REG_KEY);
 	finish_attempt(t, &b);
 }
 
@@ -357,6 +377,10 @@ void ports_add_bind(struct translation *t)
 	}
 	if (t->pool)
 		pool_add_jump(t->pool, t->bind);
+	if (t->blocks) {
+		blocks_add_jump(t->blocks, t->bind);
+		add_place(t);
+	}
 	if (preserving)
 		add_own(t);
 	if (preserving && !ports->first && t->protocol->number != IPPROTO_ICMP)

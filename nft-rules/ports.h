@@ -18,6 +18,9 @@
 /* Add the chain that gives a new flow its external endpoint: t->bind. */
 void ports_add_bind(struct translation *t);
 
+/* Ports given away where no range was declared (RFC 4787 section 4.2.2 keeps those below apart). */
+enum { PORTS_FIRST = 1024, PORTS_LAST = 65535 };
+
 /* A larger step takes too many turns of the counter (see expr_match_turn()). */
 #define PORTS_STEP_MAX 64
 

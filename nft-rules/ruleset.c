@@ -138,7 +138,6 @@ static int check_built(const struct nat_router *router, struct diag *d)
 		const char *what;
 	} later[] = {
 		{ports->contiguous, "contiguity of ports"},
-		{ports->block != 0, "blocks of ports"},
 		{nat->unsolicited == UNSOLICITED_DELAYED, "a delayed answer to strangers"},
 		{router->external_count > 1 && nat->kind == NAT_MASQUERADE,
 		 "a pool of external addresses"},

@@ -40,7 +40,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "nft-rules/blocks.h"
 #include "nft-rules/claims.h"
+#include "nft-rules/fast.h"
 #include "nft-rules/forwards.h"
 #include "nft-rules/guard.h"
 #include "nft-rules/hairpin.h"
@@ -246,7 +248,8 @@ static void add_sets(struct translation *t)
 
 static void translation_init(struct translation *t, struct ruleset *ruleset,
 			     const struct nat_router *router, const struct set *same,
-			     const struct pool *pool, enum nat_protocol protocol)
+			     const struct pool *pool, const struct blocks *blocks,
+			     enum nat_protocol protocol)
 {
 	const struct nat *nat = router->nat;
 
@@ -258,6 +261,7 @@ static void translation_init(struct translation *t, struct ruleset *ruleset,
 		.filtering = of_protocol(nat->filtering, protocol),
 		.same = same,
 		.pool = router->external_count > 1 ? pool : NULL,
+		.blocks = nat->ports.block ? blocks : NULL,
 		.overloading = nat->ports.overloading,
 		.early = claims_early(nat),
 		.hairpinning = nat->hairpinning != HAIRPINNING_OFF,
@@ -318,6 +322,7 @@ static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 					    "every packet, before conntrack sees it", "arrive");
 	struct builder b;
 
+	fast_add_arrive(t, arrive);
 	b = expr_rule(ruleset, arrive, NULL);
 	expr_match_iifname(&b, router->outside, true);
 	expr_goto(&b, strangers);
@@ -395,6 +400,7 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 		ir_add_chain(ruleset, &hook_leave, "every packet that leaves, translated", "leave");
 	struct builder b;
 
+	fast_add_leave(t, chain);
 	b = expr_rule(ruleset, chain, NULL);
 	expr_match_oifname(&b, router->outside, false);
 	expr_accept(&b);
@@ -442,13 +448,16 @@ void translate_build(struct ruleset *ruleset, const struct nat_router *router,
 	struct translation t[NAT_PROTOCOLS];
 	const struct set *same;
 	struct pool pool;
+	struct blocks blocks;
 	int protocol;
 
 	same = ir_add_set(ruleset, pair, NULL, "pairs of equal keys, to compare keys with", "same");
 	if (router->external_count > 1)
 		pool_init(&pool, ruleset, router);
+	if (router->nat->ports.block)
+		blocks_init(&blocks, ruleset, router, router->external_count > 1 ? &pool : NULL);
 	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
-		translation_init(&t[protocol], ruleset, router, same, &pool,
+		translation_init(&t[protocol], ruleset, router, same, &pool, &blocks,
 				 (enum nat_protocol)protocol);
 	add_arrive(ruleset, router, t);
 	add_dstnat(ruleset, router, t);

@@ -37,6 +37,8 @@ struct translation {
 	uint64_t life, fresh_life, claim_life;
 	const struct set *claim, *out, *in, *permit, *fresh, *same;
 	struct chain *bind, *source, *keep; /* srcnat goes to source, which mostly is bind */
+	const struct blocks *blocks;        /* NULL: ports are drawn from the whole range */
+	struct chain *place;                /* goes on from a place in a block */
 	const struct pool *pool; /* NULL: one external address, which tables need not name */
 	bool overloading;        /* claims are of an external endpoint towards one peer */
 	bool early; /* mappings are made in filter chains, before srcnat: see claims.c */
@@ -91,7 +93,8 @@ enum { ICMP_ECHO_REPLY_TYPE = 0, ICMP_ECHO_REQUEST_TYPE = 8 };
  * Keys have two fields or four: where only the peer's address counts, 0 is its port.
  */
 void translation_load_key(const struct translation *t, struct builder *b, unsigned int reg);
-/* The same of one that has arrived and is translated; and its external endpoint again, by the key. */
+/* The same of one that has arrived and is translated; and its external endpoint again, by the key.
+ */
 void translation_load_key_in(const struct translation *t, struct builder *b, unsigned int reg);
 void translation_load_external(const struct translation *t, struct builder *b);
 unsigned int translation_key_fields(const struct translation *t);

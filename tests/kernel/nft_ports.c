@@ -32,7 +32,7 @@ Test(ports, are_preserved_in_the_range_and_drawn_from_it_otherwise)
 	AUTO_NATBED struct natbed bed = natbed_open(&nat);
 	int outside = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
 	struct endpoint server = bed_endpoint("9.9.9.9:1000"), seen;
-	static const unsigned int own[] = {5000, 40000, 40050, 40099, 39999, 40100, 700};
+	static const unsigned int own[] = {40000, 40050, 40099, 5000, 39999, 40100, 700};
 	size_t i;
 	int fd;
 

@@ -68,12 +68,22 @@ Test(flaws, of_steps_and_blocks)
 	WRONG("ports.block", "hardly ever", n->ports.block = 512);
 	WRONG("ports.overloading", "subscriber", n->ports.block = 512,
 	      n->ports.allocation = PORTS_RANDOM, n->ports.overloading = true,
-	      n->mapping = ADDRESS_AND_PORT_DEPENDENT);
+	      n->mapping = n->filtering = ADDRESS_AND_PORT_DEPENDENT);
+	WRONG("ports.block", "no block of 64", n->ports.block = 64, n->ports.first = 40001,
+	      n->ports.last = 40100, n->ports.allocation = PORTS_RANDOM);
+	WRONG("ports.block", "addresses are paired", n->ports.block = 64,
+	      n->ports.allocation = PORTS_RANDOM, n->pooling = POOLING_ARBITRARY);
+	WRONG("ports.step", "at most 64", n->ports.step = -65,
+	      n->ports.allocation = PORTS_SEQUENTIAL);
 }
 
 Test(flaws, of_sharing_and_of_neighbours)
 {
 	WRONG("ports.overloading", "address-and-port-dependent", n->ports.overloading = true);
+	WRONG("ports.overloading", "whose would", n->ports.overloading = true,
+	      n->mapping = ADDRESS_AND_PORT_DEPENDENT);
+	WRONG("ports.contiguous", "addresses are paired", n->ports.contiguous = true,
+	      n->pooling = POOLING_ARBITRARY);
 	WRONG("ports.contiguous", "random", n->ports.contiguous = true,
 	      n->ports.allocation = PORTS_RANDOM);
 	WRONG("ports.contiguous", "sequential", n->ports.contiguous = true,
