@@ -365,7 +365,7 @@ static void judge_row(const struct axis *axis, const struct declaration *d, stru
 
 /* --- axes of their own ------------------------------------------------------------ */
 
-/* Everything drawn lies within; where the range was filled, its ends were met. */
+/* Everything drawn lies within; where the range was filled, hardly a port was left out. */
 static void judge_range(const struct declaration *d, struct results *r)
 {
 	const struct nat_ports *ports = &d->nat->ports;
@@ -384,7 +384,7 @@ static void judge_range(const struct declaration *d, struct results *r)
 	snprintf(row->observed, sizeof(row->observed), "%d-%d", low->value, high->value);
 	row->holding = low->value >= first && high->value <= last ? AXIS_HELD : AXIS_BROKEN;
 	if (ports->first && capacity->known && !ports->block && !ports->parity &&
-	    !ports->contiguous && capacity->value != last - first + 1)
+	    !ports->contiguous && capacity->value < (last - first + 1) * 9 / 10)
 		row->holding = AXIS_BROKEN;
 	/* A range that is promised to be wide must not turn out to be a small one. */
 	if (!ports->block && capacity->known && last - first >= 4096)

@@ -36,7 +36,8 @@
 
 /* What is put to the test. All pointers are borrowed for as long as the bed is. */
 struct subject {
-	const struct nat *nat;
+	const struct nat *nat;        /* what the router does */
+	const struct nat *promised;   /* whose forwards and DMZ host to ask for; NULL: the same */
 	const char *inside, *outside; /* names of its interfaces */
 	struct prefix lan;            /* its own inside address, with the subnet's length */
 	const struct addr *externals;
@@ -70,6 +71,9 @@ struct bed {
 	int error;
 	struct diag *d;
 };
+
+/* Forwards cannot be found out, only asked for: who promises them. */
+const struct nat *subject_promise(const struct subject *subject);
 
 /* Only inside lab_supervise(). Returns 0, or -errno with the reason in @d. */
 int bed_up(const struct subject *subject, struct bed **ret, struct diag *d);
@@ -120,6 +124,14 @@ void bed_deafen(struct bed *bed, int fd);
 /* The socket's own fate: 0 while nobody has answered or it is connected, else the errno. */
 int bed_fate(int fd);
 bool bed_connected(int fd);
+
+/*
+ * A raw socket that sees TCP arrive at @local, and the next SYN for @port among what it saw.
+ * For where a connection cannot come about, since its two ends know each other by
+ * different addresses.
+ */
+int bed_tcp_tap(struct bed *bed, enum bed_side side, const struct addr *local);
+bool bed_next_syn(int tap, uint16_t port, struct endpoint *ret_from);
 
 /* ICMP. A message as the raw socket shows it. */
 struct bed_icmp {

@@ -26,7 +26,7 @@ static bool leads(struct bed *bed, const struct nat_forward *forward)
 
 static void see_forwards(struct bed *bed, struct observed *o)
 {
-	const struct nat *nat = bed->subject->nat;
+	const struct nat *nat = subject_promise(bed->subject);
 	char text[ENDPOINT_TEXT_MAX];
 	size_t i, mark = bed->socket_count;
 	bool good = true;
@@ -47,7 +47,7 @@ static void see_forwards(struct bed *bed, struct observed *o)
 
 static void see_dmz(struct bed *bed, struct observed *o)
 {
-	const struct nat *nat = bed->subject->nat;
+	const struct nat *nat = subject_promise(bed->subject);
 	struct speech speech = speech_begin(bed, NAT_UDP);
 	uint16_t port = bed_fresh_port(bed);
 	struct speaker speaker = speaker_make(&speech, host_of(bed, &nat->dmz), port);
@@ -61,11 +61,12 @@ static void see_dmz(struct bed *bed, struct observed *o)
 
 void probe_forwards(struct bed *bed, struct observed *o)
 {
+	const struct nat *nat = subject_promise(bed->subject);
 	size_t mark = bed->socket_count;
 
-	if (bed->subject->nat->forward_count)
+	if (nat->forward_count)
 		see_forwards(bed, o);
-	if (bed->subject->nat->dmz.family != AF_UNSPEC)
+	if (nat->dmz.family != AF_UNSPEC)
 		see_dmz(bed, o);
 	bed_close_since(bed, mark);
 }

@@ -23,6 +23,7 @@ static struct meeting meet(struct speech *speech, bool known)
 	struct speaker guest = speaker_make(speech, 1, bed_fresh_port(speech->bed));
 	struct meeting m = {.host = host.local, .guest = guest.local};
 	struct endpoint at = host.local;
+	int tap;
 
 	m.outer = guest.local;
 	m.outer.addr = at.addr = speech->bed->subject->externals[0];
@@ -30,8 +31,15 @@ static struct meeting meet(struct speech *speech, bool known)
 	    (!speaker_speak(&host, 0, PORT_A, &at) || !speaker_speak(&guest, 0, PORT_A, &m.outer)))
 		return m;
 	speaker_speak_to(&host, &m.outer);
+	if (speech->protocol == NAT_TCP) {
+		/* It need not become a connection: with an internal source, none can. */
+		tap = bed_tcp_tap(speech->bed, BED_INSIDE, &host.local.addr);
+		speaker_speak_to(&guest, &at);
+		m.heard = bed_next_syn(tap, host.local.port, &m.from);
+		return m;
+	}
 	m.heard = speaker_hairpin(&host, &guest, &at, &m.from);
-	if (m.heard || speech->protocol == NAT_TCP)
+	if (m.heard)
 		return m;
 	/* The first one may have opened the guest's mapping only; now the host may answer. */
 	speaker_speak_to(&host, &m.outer);

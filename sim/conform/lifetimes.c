@@ -20,7 +20,7 @@ struct lot {
 	struct speech speech;
 	struct speaker speakers[AGES];
 	struct endpoint external[AGES];
-	uint64_t born[AGES];
+	uint64_t born[AGES][2]; /* between these two moments */
 	bool open;
 	int last_alive, first_dead; /* ms; 0 for none yet */
 };
@@ -45,8 +45,9 @@ static void open_lot(struct bed *bed, enum nat_protocol protocol, const struct o
 	lot->open = passes->known && passes->value;
 	for (i = 0; i < AGES && lot->open; i++) {
 		lot->speakers[i] = speaker_make(&lot->speech, 0, bed_fresh_port(bed));
-		lot->born[i] = bed_clock_ms();
+		lot->born[i][0] = bed_clock_ms();
 		lot->open = speaker_speak(&lot->speakers[i], 0, PORT_A, &lot->external[i]);
+		lot->born[i][1] = bed_clock_ms();
 	}
 }
 
@@ -57,13 +58,13 @@ static void ask(struct lot *lot, size_t i, unsigned int age)
 
 	if (!lot->open)
 		return;
-	bed_wait_until(lot->born[i] + age);
+	bed_wait_until(lot->born[i][1] + age);
 	before = bed_clock_ms();
 	alive = speaker_answered(&lot->speakers[i], 0, PORT_A, &lot->external[i]);
 	if (alive)
-		lot->last_alive = (int)(before - lot->born[i]);
+		lot->last_alive = (int)(before - lot->born[i][1]);
 	else if (lot->first_dead == 0)
-		lot->first_dead = (int)(bed_clock_ms() - lot->born[i]);
+		lot->first_dead = (int)(bed_clock_ms() - lot->born[i][0]);
 }
 
 static void see_lot(struct observed *o, enum nat_protocol protocol, const struct lot *lot)
@@ -83,39 +84,72 @@ static void see_lot(struct observed *o, enum nat_protocol protocol, const struct
 	see(o, ASPECT_LIFETIME_END, protocol, lot->first_dead, "%s", "");
 }
 
-/* One socket is refreshed by outbound, one by inbound packets. */
-static void probe_refresh(struct bed *bed, struct observed *o)
+/* What one socket, or its peer, did at which moment, and whether the peer got in at last. */
+struct refresh {
+	bool tried, alive;
+	uint64_t born, refreshed[2], asked[2];
+};
+
+static struct refresh refresh(struct speech *speech, bool inbound, uint64_t lifetime)
+{
+	struct speaker speaker = speaker_make(speech, 0, bed_fresh_port(speech->bed));
+	struct refresh r = {.born = bed_clock_ms()};
+	struct endpoint at, again;
+
+	if (!speaker_speak(&speaker, 0, PORT_A, &at))
+		return r;
+	bed_wait_until(r.born + lifetime * 6 / 10);
+	r.refreshed[0] = bed_clock_ms();
+	r.tried = inbound ? speaker_knock(&speaker, 0, PORT_A, &at, NULL)
+			  : speaker_speak(&speaker, 0, PORT_A, &again);
+	r.refreshed[1] = bed_clock_ms();
+	bed_wait_until(r.born + lifetime * 12 / 10);
+	r.asked[0] = bed_clock_ms();
+	r.alive = speaker_knock(&speaker, 0, PORT_A, &at, NULL);
+	r.asked[1] = bed_clock_ms();
+	return r;
+}
+
+/*
+ * A busy machine may let so much time pass that the answer says nothing: refreshed
+ * too late, or asked so late that the refreshed one was at its end as well. Then again.
+ */
+static void probe_refresh_by(struct speech *speech, bool inbound, struct observed *o)
 {
 	const struct seen *end = &o->seen[ASPECT_LIFETIME_END][NAT_UDP];
-	struct speech speech = speech_begin(bed, NAT_UDP);
-	struct speaker out = speaker_make(&speech, 0, bed_fresh_port(bed));
-	struct speaker in = speaker_make(&speech, 0, bed_fresh_port(bed));
-	struct endpoint out_at, in_at, again;
-	uint64_t born;
-	bool alive, refreshed;
+	const enum aspect aspect = inbound ? ASPECT_INBOUND : ASPECT_OUTBOUND;
+	uint64_t lifetime = (uint64_t)end->value;
+	struct refresh r;
+	int tries;
 
-	if (!end->known || !speaker_speak(&out, 0, PORT_A, &out_at) ||
-	    !speaker_speak(&in, 0, PORT_A, &in_at)) {
+	for (tries = 0; tries < 3; tries++) {
+		r = refresh(speech, inbound, lifetime);
+		if (!r.tried || r.refreshed[1] - r.born > lifetime * 8 / 10 ||
+		    r.asked[1] - r.refreshed[0] > lifetime * 8 / 10)
+			continue;
+		see(o, aspect, NAT_UDP, r.alive,
+		    "lifetime %llu ms, refreshed by an %s packet after %llu ms: the answer %s "
+		    "after %llu ms",
+		    (unsigned long long)lifetime, inbound ? "inbound" : "outbound",
+		    (unsigned long long)(r.refreshed[0] - r.born),
+		    r.alive ? "gets in" : "does not get in",
+		    (unsigned long long)(r.asked[0] - r.born));
+		return;
+	}
+	unseen(o, aspect, NAT_UDP, "the machine was too busy to refresh and ask in time");
+}
+
+static void probe_refresh(struct bed *bed, struct observed *o)
+{
+	struct speech speech = speech_begin(bed, NAT_UDP);
+
+	if (!o->seen[ASPECT_LIFETIME_END][NAT_UDP].known) {
 		unseen(o, ASPECT_OUTBOUND, NAT_UDP, "no lifetime was seen to end");
 		unseen(o, ASPECT_INBOUND, NAT_UDP, "no lifetime was seen to end");
 		return;
 	}
-	born = bed_clock_ms();
-	bed_wait_until(born + (uint64_t)end->value * 6 / 10);
-	speaker_speak(&out, 0, PORT_A, &again);
-	refreshed = speaker_knock(&in, 0, PORT_A, &in_at, NULL);
-	bed_wait_until(born + (uint64_t)end->value * 13 / 10);
-	alive = speaker_knock(&out, 0, PORT_A, &out_at, NULL);
-	see(o, ASPECT_OUTBOUND, NAT_UDP, alive,
-	    "refreshed by an outbound packet at 0.6, the answer %s at 1.3 lifetimes",
-	    alive ? "gets in" : "does not get in");
-	alive = speaker_knock(&in, 0, PORT_A, &in_at, NULL);
-	if (refreshed)
-		see(o, ASPECT_INBOUND, NAT_UDP, alive,
-		    "refreshed by an inbound packet at 0.6, the answer %s at 1.3 lifetimes",
-		    alive ? "gets in" : "does not get in");
-	else
-		unseen(o, ASPECT_INBOUND, NAT_UDP, "it did not live long enough to be refreshed");
+	probe_refresh_by(&speech, false, o);
+	probe_refresh_by(&speech, true, o);
 }
 
 void probe_lifetimes(struct bed *bed, unsigned int bound_ms, struct observed *o)

@@ -14,7 +14,7 @@
 #include "conform/probes.h"
 #include "conform/speech.h"
 
-enum { PAIRS = 6, SAMPLES = 2 * PAIRS, FILL_SPREAD = 512, FILL_MAX = 320 };
+enum { PAIRS = 6, SAMPLES = 2 * PAIRS, FILL_SPREAD = 512, FILL_MAX = 320, FILL_FAILURES = 8 };
 
 struct draws {
 	uint16_t local[SAMPLES], external[SAMPLES];
@@ -202,7 +202,10 @@ static void probe_low(struct speech *speech, struct observed *o)
 	    "port %u of two hosts became %u and %u", well_known, a.port, b.port);
 }
 
-/* Go on until nobody gets out any more. */
+/*
+ * Go on until nobody gets out any more. A NAT that draws at random may give up though a
+ * port is left, so one failure is not the end.
+ */
 static void fill(struct speech *speech, struct observed *o)
 {
 	enum nat_protocol protocol = speech->protocol;
@@ -211,18 +214,21 @@ static void fill(struct speech *speech, struct observed *o)
 	struct endpoint external, again;
 	int icmp = bed_icmp(bed, BED_INSIDE, &first.local.addr), low, high;
 	struct bed_icmp message;
-	unsigned int count = 0;
+	unsigned int count = 0, failures = 0;
 	bool told = false, out = speaker_speak(&first, 2, PORT_A, &external);
 
 	low = o->seen[ASPECT_LOWEST][protocol].value;
 	high = o->seen[ASPECT_HIGHEST][protocol].value;
 	again = external;
-	while (out && count < FILL_MAX) {
-		low = again.port < low ? again.port : low;
-		high = again.port > high ? again.port : high;
-		count++;
+	while (failures < FILL_FAILURES && count < FILL_MAX) {
+		if (out) {
+			low = again.port < low ? again.port : low;
+			high = again.port > high ? again.port : high;
+			count++;
+		}
 		speaker = speaker_make(speech, 5, bed_fresh_port(bed));
 		out = speaker_speak(&speaker, 2, PORT_A, &again);
+		failures = out ? 0 : failures + 1;
 	}
 	see(o, ASPECT_LOWEST, protocol, low, "%u more mappings: %d to %d", count, low, high);
 	see(o, ASPECT_HIGHEST, protocol, high, "%u more mappings: %d to %d", count, low, high);

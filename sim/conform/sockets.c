@@ -308,6 +308,35 @@ void bed_send_error(struct bed *bed, int fd, const struct addr *to, uint8_t type
 	send_icmp(bed, fd, to, bytes, sizeof(bytes));
 }
 
+int bed_tcp_tap(struct bed *bed, enum bed_side side, const struct addr *local)
+{
+	const struct endpoint endpoint = {.addr = *local};
+
+	return bound(bed, side, SOCK_RAW, IPPROTO_TCP, &endpoint);
+}
+
+bool bed_next_syn(int tap, uint16_t port, struct endpoint *ret_from)
+{
+	const uint8_t syn = 0x02, ack = 0x10;
+	uint8_t packet[256], *tcp;
+	uint32_t address;
+	size_t header;
+	ssize_t n;
+
+	while (tap >= 0 && (n = recv(tap, packet, sizeof(packet), MSG_DONTWAIT)) >= 0) {
+		header = n ? (packet[0] & 0xfU) * 4U : 0;
+		if (header < IP_HEADER || (size_t)n < header + 20)
+			continue;
+		tcp = packet + header;
+		if (get16(tcp + 2) != port || (tcp[13] & (syn | ack)) != syn)
+			continue;
+		memcpy(&address, packet + 12, sizeof(address));
+		*ret_from = (struct endpoint){.addr = addr_from_ipv4(address), .port = get16(tcp)};
+		return true;
+	}
+	return false;
+}
+
 static bool read_quoted(const uint8_t *ip, size_t length, struct bed_icmp *ret)
 {
 	size_t header = length ? (ip[0] & 0xfU) * 4U : 0;
