@@ -39,8 +39,12 @@ static int format_rules(const char *space, const struct plan_step *step, char *t
 {
 	char external[ADDR_TEXT_MAX];
 	size_t i, used;
-	int n = snprintf(text, size, "%s: rules %s outside %s", space, step->rules.nat->name,
-			 step->rules.outside);
+	const struct nat *nat = step->rules.nat;
+	const char *slash = nat->rules ? strrchr(nat->rules, '/') : NULL;
+	const char *file = slash ? slash + 1 : nat->rules;
+	int n = snprintf(text, size, "%s: rules %s%s outside %s", space,
+			 nat->kind == NAT_CUSTOM ? "of " : "",
+			 nat->kind == NAT_CUSTOM ? file : nat->name, step->rules.outside);
 
 	for (i = 0; n >= 0 && i < step->rules.external_count; i++) {
 		used = (size_t)n < size ? (size_t)n : size;

@@ -114,6 +114,15 @@ Test(timers, shrink_to_short_lifetimes_but_never_to_nothing)
 		cr_assert(strcmp(list[i].value, "0") != 0, "%s", list[i].key);
 }
 
+Test(timers, of_the_users_own_rules_are_left_alone)
+{
+	struct nat nat = nat_default();
+	struct nat_sysctl list[NAT_SYSCTLS_MAX];
+
+	nat.kind = NAT_CUSTOM;
+	cr_assert(nat_sysctls(&nat, list) == 0);
+}
+
 Test(timers, of_linux_masquerade_are_left_to_linux)
 {
 	struct nat nat = nat_find("linux-masquerade")->nat;

@@ -66,6 +66,7 @@ ParameterizedTestParameters(golden, the_plan_of_a_topology_is_the_one_on_file)
 		{"topologies/open-internet.yaml", "plan-open-internet.txt"},
 		{"topologies/same-port-cone.yaml", "plan-same-port-cone.txt"},
 		{"tests/golden/plan-office.yaml", "plan-office.txt"},
+		{"tests/golden/plan-pool.yaml", "plan-pool.txt"},
 		{"tests/golden/plan-island.yaml", "plan-island.txt"},
 	};
 
