@@ -11,7 +11,7 @@ set -euo pipefail
 
 build=(
 	build-essential cmake ninja-build pkg-config
-	libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev
+	libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev libnftables-dev
 	libnetfilter-conntrack-dev libfyaml-dev libjansson-dev nettle-dev zlib1g-dev
 	iputils-ping # which the demo runs in its lab
 )

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "nft-rules/custom.h"
 #include "nft-rules/ir.h"
 
 /* Only after the C library's <netinet/in.h>, whose types it defines too. */
@@ -399,7 +400,7 @@ static int make_room(struct mnl_socket *socket, size_t length)
 			  sizeof(room));
 }
 
-int ruleset_apply(const struct ruleset *ruleset, struct mnl_socket *socket, struct diag *d)
+static int apply_batch(const struct ruleset *ruleset, struct mnl_socket *socket, struct diag *d)
 {
 	struct batch batch = {.buffer = calloc(1, BATCH_BYTES)}; /* padding is sent too */
 	struct timespec now;
@@ -422,4 +423,11 @@ int ruleset_apply(const struct ruleset *ruleset, struct mnl_socket *socket, stru
 		r = take_answers(ruleset, &batch, socket, d);
 	free(batch.buffer);
 	return r;
+}
+
+int ruleset_apply(const struct ruleset *ruleset, struct mnl_socket *socket, struct diag *d)
+{
+	if (ruleset->rules)
+		return custom_apply(ruleset->rules, socket, d);
+	return apply_batch(ruleset, socket, d);
 }

@@ -36,6 +36,8 @@ void ruleset_free(struct ruleset *ruleset)
 			rule_clear(&chain->rules[j]);
 		free(chain->rules);
 	}
+	free(ruleset->rules);
+	free(ruleset->text);
 	free(ruleset);
 }
 

@@ -89,7 +89,9 @@ struct ruleset {
 	size_t set_count;
 	struct chain chains[IR_CHAINS_MAX];
 	size_t chain_count;
-	int error; /* the first -errno met while building; everything after it does nothing */
+	char *rules; /* NAT_CUSTOM: the path of the user's own, ... */
+	char *text;  /* ... and what is there; else NULL */
+	int error;   /* the first -errno met while building; everything after it does nothing */
 };
 
 struct ruleset *ir_new(void); /* NULL without memory */

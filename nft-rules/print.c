@@ -70,6 +70,10 @@ int ruleset_print(const struct ruleset *ruleset, FILE *out)
 {
 	size_t i;
 
+	if (ruleset->text) {
+		fputs(ruleset->text, out);
+		return ferror(out) ? -EIO : 0;
+	}
 	fprintf(out, "table ip " IR_TABLE " {\n");
 	for (i = 0; i < ruleset->set_count; i++) {
 		if (i)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "nft-rules/check.h"
+#include "nft-rules/custom.h"
 #include "nft-rules/expr.h"
 #include "nft-rules/guard.h"
 #include "nft-rules/hooks.h"
@@ -114,7 +115,7 @@ static int check_externals(const struct nat_router *router, struct diag *d)
 {
 	size_t i;
 
-	if (router->nat->kind == NAT_FIREWALL)
+	if (router->nat->kind == NAT_FIREWALL || router->nat->kind == NAT_CUSTOM)
 		return 0;
 	if (router->external_count == 0)
 		return diag_error(d, EINVAL, "a NAT needs an address on its outside");
@@ -132,16 +133,13 @@ static int check_externals(const struct nat_router *router, struct diag *d)
 static int check_built(const struct nat_router *router, struct diag *d)
 {
 	const struct nat *nat = router->nat;
-	const struct nat_ports *ports = &nat->ports;
 	const struct {
 		bool declared;
 		const char *what;
 	} later[] = {
-		{ports->contiguous, "contiguity of ports"},
 		{nat->unsolicited == UNSOLICITED_DELAYED, "a delayed answer to strangers"},
 		{router->external_count > 1 && nat->kind == NAT_MASQUERADE,
 		 "a pool of external addresses"},
-		{nat->kind == NAT_CUSTOM, "a file of rules"},
 	};
 	size_t i;
 
@@ -163,7 +161,7 @@ static int check(const struct nat_router *router, struct diag *d)
 	r = check_externals(router, d);
 	if (r < 0)
 		return r;
-	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
+	for (protocol = 0; protocol < NAT_PROTOCOLS && nat->kind != NAT_CUSTOM; protocol++)
 		if (nat->timers.mapping[protocol] < NAT_LIFETIME_MIN_MS)
 			return diag_error(d, EINVAL, "a mapping must live at least %u ms, not %u",
 					  NAT_LIFETIME_MIN_MS, nat->timers.mapping[protocol]);
@@ -191,7 +189,13 @@ int ruleset_build(const struct nat_router *router, struct ruleset **ret, struct 
 	case NAT_FIREWALL:
 		build_firewall(ruleset, router);
 		break;
-	case NAT_CUSTOM: /* nothing of ours: check_built() has refused it */
+	case NAT_CUSTOM:
+		ruleset->rules = strdup(router->nat->rules);
+		if (!ruleset->rules)
+			return -ENOMEM;
+		r = custom_read(ruleset->rules, &ruleset->text, d);
+		if (r < 0)
+			return r;
 		break;
 	}
 	if (ruleset->error)
