@@ -296,8 +296,7 @@ void timers_add_keep(struct translation *t)
 
 bool timers_need_forward(const struct nat *nat)
 {
-	return nat->timers.refresh != REFRESH_OUTBOUND || nat->tcp.rst_kills ||
-	       nat->tcp.strict_syn || nat->timers.tcp_transitory < nat->timers.mapping[NAT_TCP];
+	return nat->timers.refresh != REFRESH_OUTBOUND || nat->tcp.strict_syn;
 }
 
 /* A packet from outside that conntrack has found a flow for refreshes what it came in by. */
@@ -326,14 +325,14 @@ static void add_heard(const struct translation *t, struct chain *forward)
 	expr_jump(&b, chain);
 }
 
-static void add_reset(const struct translation *t, struct chain *forward)
+void timers_add_reset(const struct translation *t, struct chain *chain)
 {
 	bool kills = t->router->nat->tcp.rst_kills;
 	struct builder b;
 
 	if (!kills && !t->transitory_life)
 		return;
-	b = translation_rule(t, forward,
+	b = translation_rule(t, chain,
 			     kills ? "a reset ends the mapping"
 				   : "a reset leaves a transitory life (RFC 7857 section 2.2)");
 	expr_match_tcp_flags(&b, TCP_RST, TCP_RST, true);
@@ -349,8 +348,6 @@ static void add_reset(const struct translation *t, struct chain *forward)
 
 void timers_add_forward(const struct translation *t, struct chain *forward)
 {
-	if (t->protocol->number == IPPROTO_TCP)
-		add_reset(t, forward);
 	if (t->router->nat->timers.refresh & REFRESH_INBOUND)
 		add_heard(t, forward);
 }

@@ -401,6 +401,7 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 	struct builder b;
 
 	fast_add_leave(t, chain);
+	timers_add_reset(&t[NAT_TCP], chain);
 	b = expr_rule(ruleset, chain, NULL);
 	expr_match_oifname(&b, router->outside, false);
 	expr_accept(&b);
