@@ -82,6 +82,50 @@ const struct nat_named nat_names[] = {
 		.source = "RFC 5128 section 3.5 (\"N+1\")",
 	},
 	{
+		.nat = {.name = "rfc4787",
+			.mapping = ENDPOINT_INDEPENDENT,
+			.filtering = ADDRESS_DEPENDENT,
+			.ports = {.parity = true},
+			.hairpinning = HAIRPINNING_EXTERNAL_SOURCE,
+			.timers = RFC_TIMERS},
+		.summary = "what RFC 4787, 5382 and 5508 ask of a NAT, and its hairpinning",
+		.source =
+			"RFC 4787 REQ-1 to REQ-14, REQ-8 in its stringent form; RFC 5382; RFC 5508",
+	},
+	{
+		.nat = {.name = "rfc6888-cgn",
+			.mapping = ENDPOINT_INDEPENDENT,
+			.filtering = ENDPOINT_INDEPENDENT,
+			.ports = {.allocation = PORTS_RANDOM,
+				  .block = 1024,
+				  .exhaustion = EXHAUSTION_ICMP},
+			.hairpinning = HAIRPINNING_EXTERNAL_SOURCE,
+			.timers = RFC_TIMERS},
+		.summary = "a carrier's: a block of 1024 ports per subscriber, random within",
+		.source = "RFC 6888 REQ-1, 2, 4, 7, 11, 13 to 15; the block's size: RFC 7422",
+	},
+	{
+		.nat = {.name = "home-router",
+			.mapping = ENDPOINT_INDEPENDENT,
+			.filtering = ADDRESS_AND_PORT_DEPENDENT,
+			.hairpinning = HAIRPINNING_EXTERNAL_SOURCE,
+			.timers = TIMERS(180, 3600, 120, 60, REFRESH_BOTH)},
+		.summary = "a home gateway: port-restricted cone with hairpinning, shorter timers",
+		.source = "as commonly reported; timers of the order of Hatonen et al., \"An "
+			  "experimental study of home gateway characteristics\", IMC 2010",
+	},
+	{
+		.nat = {.name = "mobile-carrier",
+			.mapping = ADDRESS_AND_PORT_DEPENDENT,
+			.filtering = ADDRESS_AND_PORT_DEPENDENT,
+			.ports = {.allocation = PORTS_RANDOM, .block = 4096},
+			.timers = TIMERS(65, 3600, 120, 60, REFRESH_BOTH)},
+		.summary = "a mobile network's carrier-grade NAT at its strictest, in port blocks",
+		.source = "as commonly reported; timers and blocks of the order of Richter et al., "
+			  "\"A multi-perspective analysis of carrier-grade NAT deployment\", IMC "
+			  "2016",
+	},
+	{
 		.nat = {.name = "cloud-nat-gateway",
 			.mapping = ADDRESS_AND_PORT_DEPENDENT,
 			.filtering = ADDRESS_AND_PORT_DEPENDENT,

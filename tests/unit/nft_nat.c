@@ -20,7 +20,7 @@ Test(names, are_found_by_name_and_no_other_is)
 {
 	size_t i;
 
-	cr_assert(nat_names_count == 13);
+	cr_assert(nat_names_count == 17);
 	for (i = 0; i < nat_names_count; i++) {
 		cr_assert(nat_find(nat_names[i].nat.name) == &nat_names[i]);
 		cr_assert(nat_names[i].summary[0] && nat_names[i].source[0]);
