@@ -17,7 +17,7 @@ build=(
 )
 test=(
 	libcriterion-dev clang libclang-rt-14-dev clang-format
-	nftables iproute2 coturn stun-client iperf3 mandoc jq procps
+	nftables iproute2 coturn stun-client iperf3 mandoc procps
 )
 
 case ${1-} in
