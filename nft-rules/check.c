@@ -67,6 +67,10 @@ static void check_range(const struct nat_ports *ports, struct flaws *flaws)
 	else if ((ports->parity || ports->contiguous) && size < 2)
 		flaw(flaws, ports->contiguous ? "ports.contiguous" : "ports.parity", "ports.range",
 		     "a range of one port has no even and odd ones");
+	else if (ports->contiguous && (ports->first + 1U) / 2 >= (ports->last + 1U) / 2 &&
+		 ports->first)
+		flaw(flaws, "ports.contiguous", "ports.range",
+		     "no even port is in the range together with the next one");
 	if (ports->block & (ports->block - 1))
 		flaw(flaws, "ports.block", NULL, "a block is a power of two, not %u ports",
 		     ports->block);

@@ -119,7 +119,7 @@ static struct chain *add_protocol(const struct translation *t)
 	b = expr_rule(t->ruleset, chain, NULL);
 	expr_match_reply(&b);
 	expr_goto(&b, back);
-	if (t->pool || t->blocks) {
+	if (t->pool || t->blocks || t->pair) {
 		b = expr_rule(t->ruleset, chain, NULL);
 		translation_load_key(t, &b, REG_KEY);
 		translation_map_out(t, &b);

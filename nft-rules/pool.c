@@ -14,6 +14,7 @@
 #include "nft-rules/pool.h"
 
 #include "nft-rules/blocks.h"
+#include "nft-rules/pairs.h"
 #include "nft-rules/ports.h"
 
 static void match_chance(const struct pool *pool, struct builder *b, size_t number)
@@ -86,6 +87,8 @@ void pool_keep(const struct translation *t, struct builder *b)
 	}
 	if (t->blocks)
 		blocks_keep(t, b);
+	if (t->pair)
+		pairs_keep(t, b);
 }
 
 struct chain *pool_add_gate(struct ruleset *ruleset, const struct nat_router *router,

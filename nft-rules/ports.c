@@ -30,6 +30,7 @@
 #include "nft-rules/blocks.h"
 #include "nft-rules/forwards.h"
 #include "nft-rules/guard.h"
+#include "nft-rules/pairs.h"
 #include "nft-rules/pool.h"
 
 /* Ports given away where the own one is taken or not wanted (RFC 4787 section 4.2.2). */
@@ -54,6 +55,7 @@ struct attempt {
 	struct range range;
 	enum draw draw;
 	unsigned int levels; /* FANOUT ** levels attempts */
+	bool pair;           /* of ports: the even one is drawn */
 	bool every_address;  /* of a pool, one after the other, instead of one at random */
 };
 
@@ -71,7 +73,7 @@ static struct range declared_range(const struct translation *t)
 /* RFC 4787 is about ports: identifiers of queries have no parity. */
 static bool has_parity(const struct translation *t)
 {
-	return t->router->nat->ports.parity && t->protocol->number != IPPROTO_ICMP;
+	return t->router->nat->ports.parity && !t->pair && t->protocol->number != IPPROTO_ICMP;
 }
 
 static unsigned int common_divisor(unsigned int a, unsigned int b)
@@ -168,7 +170,7 @@ static void add_attempt(const struct translation *t, struct chain *chain, const 
 	bool beyond;
 
 	port = draw_from(range, attempt->draw, step, &beyond);
-	if (range->parity != ANY)
+	if (range->parity != ANY && !attempt->pair)
 		expr_match_parity(&b, t->protocol->out_port, range->parity == ODD);
 	if (!attempt->every_address && t->pool)
 		pool_match_address(t->pool, &b, address);
@@ -179,6 +181,10 @@ static void add_attempt(const struct translation *t, struct chain *chain, const 
 		expr_match_turn(&b, (uint32_t)abs(step));
 	if (beyond)
 		expr_match_ports(&b, REG_PORT, range->first, range->last);
+	if (attempt->pair) {
+		pairs_finish_attempt(t, &b);
+		return;
+	}
 	if (!t->blocks) {
 		finish_attempt(t, &b);
 		return;
@@ -209,8 +215,13 @@ static struct chain *add_attempt_chain(const struct translation *t, const struct
 
 	chain = ir_add_chain(t->ruleset, NULL, "one attempt; comes back if the port is another's",
 			     "%s_%s", t->protocol->name, attempt->name);
+	if (attempt->pair) {
+		pairs_add_return(t, chain);
+		range.parity = EVEN;
+		range.last--; /* the other one must be in the range, too */
+	}
 	for (address = 0; address < addresses; address++) {
-		if (!has_parity(t)) {
+		if (attempt->pair || !has_parity(t)) {
 			add_attempt(t, chain, &range, attempt, address);
 			continue;
 		}
@@ -284,6 +295,7 @@ static void add_draws(const struct translation *t, struct chain *from)
 		.range = range,
 		.draw = sequential ? DRAW_NEXT : DRAW_RANDOM,
 		.levels = small ? 2 : RANDOM_LEVELS,
+		.pair = t->pair != NULL,
 	};
 
 	if (sequential && small)
@@ -296,6 +308,7 @@ static void add_draws(const struct translation *t, struct chain *from)
 		.range = range,
 		.draw = DRAW_NEXT,
 		.levels = scan_levels(count),
+		.pair = t->pair != NULL,
 		.every_address = true,
 	};
 	add_attempts(t, from, &attempt, "a small range: try each of them");
@@ -314,10 +327,11 @@ static void exhaust(const struct translation *t, struct chain *chain)
 }
 
 /* A port below 1024 stays there (RFC 4787 REQ-3a), unless a range was declared. */
-static void add_low(struct translation *t)
+static void add_low(struct translation *t, struct chain *from)
 {
 	const struct attempt attempt = {
 		.name = "low",
+		.pair = t->pair != NULL,
 		.range = {PORT_LOW_FIRST, PORT_LOW_LAST, ANY},
 		.draw = DRAW_RANDOM,
 		.levels = RANDOM_LEVELS,
@@ -327,8 +341,9 @@ static void add_low(struct translation *t)
 	struct builder b;
 
 	add_attempts(t, chain, &attempt, NULL);
-	exhaust(t, chain);
-	b = expr_rule(t->ruleset, t->bind, "ports below 1024 stay below");
+	if (!t->pair)
+		exhaust(t, chain);
+	b = expr_rule(t->ruleset, from, "ports below 1024 stay below");
 	expr_load_field(&b, REG_PORT, t->protocol->out_port);
 	expr_match_ports(&b, REG_PORT, PORT_LOW_FIRST, PORT_LOW_LAST);
 	expr_goto(&b, chain);
@@ -349,6 +364,40 @@ static void add_own(struct translation *t)
 		expr_load_field(&b, REG_PORT, t->protocol->out_port);
 		if (ports->first)
 			expr_match_ports(&b, REG_PORT, ports->first, ports->last);
+		finish_attempt(t, &b);
+	}
+}
+
+/* See that there is a pair for both neighbours: their own ports, or others. */
+static void add_pairs(struct translation *t)
+{
+	const struct nat_ports *ports = &t->router->nat->ports;
+	struct builder b;
+	int odd;
+
+	pairs_init(t);
+	pairs_add_return(t, t->give_pair);
+	b = expr_rule(t->ruleset, t->give_pair,
+		      "claim the own ports, look who owns them; ours: have them");
+	if (t->pool)
+		pool_load_address(t->pool, &b, 0);
+	expr_load_field(&b, REG_PORT, t->protocol->out_port);
+	expr_change_port(&b, REG_PORT, 0xfffe, 0);
+	if (ports->first)
+		expr_match_ports(&b, REG_PORT, ports->first, (uint16_t)(ports->last - 1));
+	pairs_finish_attempt(t, &b);
+	if (!ports->first)
+		add_low(t, t->give_pair);
+	add_draws(t, t->give_pair);
+
+	b = expr_rule(t->ruleset, t->bind, "see that it and its neighbour have ports");
+	expr_jump(&b, t->give_pair);
+	for (odd = 0; odd < 2; odd++) {
+		b = expr_rule(t->ruleset, t->bind,
+			      "claim its half, look who owns it; ours: map to it");
+		expr_match_parity(&b, t->protocol->out_port, odd);
+		pairs_load_candidate(t, &b, odd);
+		translation_load_key(t, &b, REG_KEY);
 		finish_attempt(t, &b);
 	}
 }
@@ -381,11 +430,15 @@ void ports_add_bind(struct translation *t)
 		blocks_add_jump(t->blocks, t->bind);
 		add_place(t);
 	}
-	if (preserving)
-		add_own(t);
-	if (preserving && !ports->first && t->protocol->number != IPPROTO_ICMP)
-		add_low(t);
-	add_draws(t, t->bind);
+	if (ports->contiguous && t->protocol->number != IPPROTO_ICMP) {
+		add_pairs(t);
+	} else {
+		if (preserving)
+			add_own(t);
+		if (preserving && !ports->first && t->protocol->number != IPPROTO_ICMP)
+			add_low(t, t->bind);
+		add_draws(t, t->bind);
+	}
 	exhaust(t, t->bind);
 	t->source = t->bind;
 }

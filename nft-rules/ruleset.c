@@ -119,6 +119,12 @@ static int check_externals(const struct nat_router *router, struct diag *d)
 		return 0;
 	if (router->external_count == 0)
 		return diag_error(d, EINVAL, "a NAT needs an address on its outside");
+	if (router->external_count > NAT_POOL_MAX)
+		return diag_error(d, E2BIG, "a pool has at most %d addresses, not %zu",
+				  NAT_POOL_MAX, router->external_count);
+	if (router->external_count > 1 && router->nat->kind == NAT_MASQUERADE)
+		return diag_error(d, EINVAL, "%s uses one outside address, and there are %zu",
+				  router->nat->name, router->external_count);
 	for (i = 0; i < router->external_count; i++) {
 		if (router->externals[i].family == AF_INET6)
 			return diag_error(d, EAFNOSUPPORT,
@@ -138,8 +144,6 @@ static int check_built(const struct nat_router *router, struct diag *d)
 		const char *what;
 	} later[] = {
 		{nat->unsolicited == UNSOLICITED_DELAYED, "a delayed answer to strangers"},
-		{router->external_count > 1 && nat->kind == NAT_MASQUERADE,
-		 "a pool of external addresses"},
 	};
 	size_t i;
 

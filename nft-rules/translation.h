@@ -36,9 +36,11 @@ struct translation {
 	enum nat_dependence mapping, filtering; /* of this protocol: ICMP peers have no ports */
 	uint64_t life, fresh_life, claim_life;
 	const struct set *claim, *out, *in, *permit, *fresh, *same;
-	struct chain *bind, *source, *keep; /* srcnat goes to source, which mostly is bind */
-	const struct blocks *blocks;        /* NULL: ports are drawn from the whole range */
-	struct chain *place;                /* goes on from a place in a block */
+	struct chain *bind, *source, *keep;  /* srcnat goes to source, which mostly is bind */
+	const struct blocks *blocks;         /* NULL: ports are drawn from the whole range */
+	struct chain *place;                 /* goes on from a place in a block */
+	const struct set *pair, *pair_claim; /* NULL: neighbours do not stay neighbours */
+	struct chain *give_pair;
 	const struct pool *pool; /* NULL: one external address, which tables need not name */
 	bool overloading;        /* claims are of an external endpoint towards one peer */
 	bool early; /* mappings are made in filter chains, before srcnat: see claims.c */

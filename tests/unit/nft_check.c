@@ -82,6 +82,8 @@ Test(flaws, of_sharing_and_of_neighbours)
 	WRONG("ports.overloading", "address-and-port-dependent", n->ports.overloading = true);
 	WRONG("ports.overloading", "whose would", n->ports.overloading = true,
 	      n->mapping = ADDRESS_AND_PORT_DEPENDENT);
+	WRONG("ports.contiguous", "no even port", n->ports.contiguous = true,
+	      n->ports.first = 40001, n->ports.last = 40002);
 	WRONG("ports.contiguous", "addresses are paired", n->ports.contiguous = true,
 	      n->pooling = POOLING_ARBITRARY);
 	WRONG("ports.contiguous", "random", n->ports.contiguous = true,
