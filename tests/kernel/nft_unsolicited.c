@@ -187,3 +187,28 @@ Test(unsolicited, drop_and_reject_cost_nothing)
 	check_early("port-restricted-cone", UNSOLICITED_REJECT, true, true);
 	check_early("linux-masquerade", UNSOLICITED_REJECT, true, true);
 }
+
+/* The peer's packet still has a flow in conntrack, but the mapping's life is over. */
+Test(unsolicited, accept_does_not_let_in_what_only_conntrack_remembers)
+{
+	struct nat nat = answering("port-restricted-cone", UNSOLICITED_ACCEPT);
+	struct endpoint server = bed_endpoint("9.9.9.9:1000"), external;
+	uint64_t deadline;
+	bool open;
+
+	nat.timers.mapping[NAT_UDP] = 300;
+
+	AUTO_NATBED struct natbed bed = natbed_open(&nat);
+	int host = bed_udp(&bed, BED_INSIDE, "192.168.1.1:5000");
+	int peer = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
+
+	external = bed_pass(host, &server, peer);
+	deadline = bed_now() + 600; /* conntrack, which is told 1 s, would hold on for longer */
+	do {
+		bed_wait_until(bed_now() + 20);
+		open = bed_passes(&bed, peer, &external, host);
+	} while (open && bed_now() < deadline);
+	cr_assert(!open, "it still came in after two lives");
+	close(host);
+	close(peer);
+}
