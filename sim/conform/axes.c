@@ -455,6 +455,8 @@ size_t judge_axes(const struct nat *nat, size_t external_count, const struct obs
 	size_t i;
 	int protocol;
 
+	if (nat->kind == NAT_CUSTOM) /* somebody's own rules declare nothing */
+		return 0;
 	for (i = 0; i < sizeof(axes) / sizeof(axes[0]); i++) {
 		for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++) {
 			d.protocol = (enum nat_protocol)protocol;

@@ -93,7 +93,8 @@ int conform_observe(const struct subject *subject, enum thoroughness thoroughnes
 	if (subject->external_count > 1)
 		probe_pool(bed, ret);
 	probe_forwards(bed, ret);
-	if (lifetime_ms && subject->nat->kind == NAT_TRANSLATE)
+	if (lifetime_ms &&
+	    (subject->nat->kind == NAT_TRANSLATE || subject->nat->kind == NAT_CUSTOM))
 		probe_lifetimes(bed, lifetime_ms + lifetime_ms / 3, ret);
 	if (subject->nat->kind == NAT_MASQUERADE || subject->nat->kind == NAT_FIREWALL)
 		read_lifetimes(bed, ret);

@@ -3,9 +3,8 @@
  * The RFCs' requirements, as questions to the observations.
  *
  * Whether one is met is a matter of what was seen alone, with one exception: lifetimes.
- * That minutes pass is not waited for; the declared lifetime, which the probes have seen
- * to be kept at a shorter scale, is held against the RFC's minimum, and the evidence
- * says so.
+ * That minutes pass is not waited for; the declared lifetime is held against the RFC's
+ * minimum, the evidence says so, and the axis tells whether lifetimes are kept.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -112,13 +111,16 @@ static void lifetime(const struct question *q, enum nat_protocol p, unsigned int
 
 	if (!applies(q, p))
 		return;
-	if (q->nat->kind != NAT_TRANSLATE)
+	if (q->nat->kind == NAT_CUSTOM)
+		say(q, REQUIREMENT_NOT_TESTED, "nothing is declared; %.130s",
+		    s->evidence[0] ? s->evidence : "lifetimes were not waited for");
+	else if (q->nat->kind != NAT_TRANSLATE)
 		one_of(q, ASPECT_LONG_ENOUGH, p, YES);
 	else
 		say(q, declared >= least ? REQUIREMENT_MET : REQUIREMENT_NOT_MET,
 		    "declared: %.6g s; at least %.6g s is asked for%s", (double)declared / 1000,
 		    (double)least / 1000,
-		    s->known ? "; the lifetime was kept when tried shorter" : "");
+		    s->known ? "; timers: mapping, above, tells how it is kept" : "");
 }
 
 static void udp_lifetime(const struct question *q, enum nat_protocol p)

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* Judging observations, told by hand: no kernel, no packets. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "conform/judge.h"
+#include "conform/report.h"
+
+static struct nat named(const char *name)
+{
+	return nat_find(name)->nat;
+}
+
+static struct axis_result axis_of(const struct nat *nat, const struct observed *o, const char *axis,
+				  const char *protocol)
+{
+	struct axis_result axes[AXIS_RESULTS_MAX];
+	size_t i, count = judge_axes(nat, 1, o, axes);
+
+	for (i = 0; i < count; i++)
+		if (strcmp(axes[i].axis, axis) == 0 && strcmp(axes[i].protocol, protocol) == 0)
+			return axes[i];
+	return (struct axis_result){.axis = NULL};
+}
+
+static struct requirement_result requirement_of(const struct nat *nat, size_t externals,
+						const struct observed *o, unsigned int rfc,
+						const char *number)
+{
+	struct requirement_result all[REQUIREMENTS_MAX];
+	size_t i, count = judge_requirements(nat, externals, o, all);
+
+	for (i = 0; i < count; i++)
+		if (all[i].rfc == rfc && strcmp(all[i].number, number) == 0)
+			return all[i];
+	cr_assert_fail("RFC %u has no %s", rfc, number);
+	return all[0];
+}
+
+Test(axes, what_was_seen_as_declared_is_held_and_as_another_is_not)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+	struct axis_result axis;
+
+	see(&o, ASPECT_MAPPING, NAT_UDP, ENDPOINT_INDEPENDENT, "three peers");
+	see(&o, ASPECT_MAPPING, NAT_TCP, ADDRESS_DEPENDENT, "three peers");
+	axis = axis_of(&nat, &o, "mapping", "udp");
+	cr_expect_eq(axis.holding, AXIS_HELD);
+	cr_expect_str_eq(axis.evidence, "three peers");
+	axis = axis_of(&nat, &o, "mapping", "tcp");
+	cr_expect_eq(axis.holding, AXIS_BROKEN);
+	cr_expect_str_eq(axis.declared, "endpoint-independent");
+	cr_expect_str_eq(axis.observed, "address-dependent");
+}
+
+Test(axes, what_no_probe_could_see_is_untested_with_its_reason)
+{
+	struct nat nat = named("symmetric");
+	struct observed o = {0};
+	struct axis_result axis;
+
+	unseen(&o, ASPECT_HAIRPINNING, NAT_UDP, "nobody can know");
+	axis = axis_of(&nat, &o, "hairpinning", "udp");
+	cr_expect_eq(axis.holding, AXIS_UNTESTED);
+	cr_expect_str_eq(axis.evidence, "nobody can know");
+	cr_expect_not(axis_of(&nat, &o, "filtering", "udp").axis, "no probe spoke of it");
+}
+
+Test(axes, a_query_has_no_port_to_depend_on)
+{
+	struct nat nat = named("symmetric");
+	struct observed o = {0};
+
+	see(&o, ASPECT_MAPPING, NAT_ICMP, ADDRESS_DEPENDENT, "two peers");
+	cr_expect_eq(axis_of(&nat, &o, "mapping", "icmp").holding, AXIS_HELD);
+}
+
+Test(axes, blocked_udp_promises_nothing_but_that_it_does_not_pass)
+{
+	struct nat nat = named("udp-blocked");
+	struct observed o = {0};
+
+	see(&o, ASPECT_PASSES, NAT_UDP, true, "heard");
+	see(&o, ASPECT_MAPPING, NAT_UDP, ENDPOINT_INDEPENDENT, "three peers");
+	cr_expect_eq(axis_of(&nat, &o, "passes", "udp").holding, AXIS_BROKEN);
+	cr_expect_not(axis_of(&nat, &o, "mapping", "udp").axis);
+}
+
+Test(axes, own_rules_declare_nothing)
+{
+	struct nat nat = {.kind = NAT_CUSTOM};
+	struct axis_result axes[AXIS_RESULTS_MAX];
+	struct observed o = {0};
+
+	see(&o, ASPECT_PASSES, NAT_UDP, false, "silence");
+	cr_expect_eq(judge_axes(&nat, 1, &o, axes), 0);
+}
+
+Test(axes, a_range_holds_what_was_drawn_and_was_used_to_its_ends)
+{
+	struct nat nat = named("symmetric");
+	struct observed o = {0};
+
+	nat.ports.first = 40000;
+	nat.ports.last = 40099;
+	see(&o, ASPECT_LOWEST, NAT_UDP, 40003, "12 ports");
+	see(&o, ASPECT_HIGHEST, NAT_UDP, 40090, "12 ports");
+	cr_expect_eq(axis_of(&nat, &o, "ports.range", "udp").holding, AXIS_HELD);
+	see(&o, ASPECT_CAPACITY, NAT_UDP, 50, "then no more");
+	cr_expect_eq(axis_of(&nat, &o, "ports.range", "udp").holding, AXIS_BROKEN);
+	see(&o, ASPECT_CAPACITY, NAT_UDP, 99, "then no more");
+	cr_expect_eq(axis_of(&nat, &o, "ports.range", "udp").holding, AXIS_HELD);
+	see(&o, ASPECT_HIGHEST, NAT_UDP, 40100, "13 ports");
+	cr_expect_eq(axis_of(&nat, &o, "ports.range", "udp").holding, AXIS_BROKEN);
+}
+
+Test(axes, a_lifetime_is_held_to_a_tenth)
+{
+	static const struct {
+		int begin, end;
+		enum holding holding;
+	} cases[] = {
+		{390, 410, AXIS_HELD},   {420, 441, AXIS_HELD}, {441, 463, AXIS_BROKEN},
+		{340, 359, AXIS_BROKEN}, {345, 361, AXIS_HELD},
+	};
+	struct nat nat = named("full-cone");
+	size_t i;
+
+	nat.timers.mapping[NAT_UDP] = 400;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct observed o = {0};
+
+		see(&o, ASPECT_LIFETIME, NAT_UDP, cases[i].begin, "in");
+		see(&o, ASPECT_LIFETIME_END, NAT_UDP, cases[i].end, "out");
+		cr_expect_eq(axis_of(&nat, &o, "timers: mapping", "udp").holding, cases[i].holding,
+			     "case %zu", i);
+	}
+}
+
+Test(axes, a_lifetime_whose_end_was_not_seen_is_at_least_that)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+	struct axis_result axis;
+
+	see(&o, ASPECT_LIFETIME, NAT_UDP, 500, "in");
+	axis = axis_of(&nat, &o, "timers: mapping", "udp");
+	cr_expect_eq(axis.holding, AXIS_UNTESTED, "300 s are declared");
+	cr_expect_str_eq(axis.observed, "at least 0.5 s");
+	nat.timers.mapping[NAT_UDP] = 400;
+	cr_expect_eq(axis_of(&nat, &o, "timers: mapping", "udp").holding, AXIS_BROKEN);
+}
+
+Test(requirements, are_met_or_not_by_what_was_seen)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-1").meeting, REQUIREMENT_NOT_TESTED);
+	see(&o, ASPECT_MAPPING, NAT_UDP, ENDPOINT_INDEPENDENT, "three peers");
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-1").meeting, REQUIREMENT_MET);
+	see(&o, ASPECT_CONTENDED, NAT_UDP, ADDRESS_DEPENDENT, "a rival");
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-11").meeting, REQUIREMENT_NOT_MET);
+	see(&o, ASPECT_HAIRPINNING, NAT_UDP, HAIRPINNING_INTERNAL_SOURCE, "met");
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-9").meeting, REQUIREMENT_MET);
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-9a").meeting, REQUIREMENT_NOT_MET);
+	see(&o, ASPECT_HAIRPINNING, NAT_UDP, HAIRPINNING_OFF, "silence");
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-9a").meeting,
+		     REQUIREMENT_NOT_APPLICABLE);
+}
+
+Test(requirements, do_not_apply_where_nothing_is_translated)
+{
+	struct nat nat = named("firewall");
+	struct observed o = {0};
+
+	see(&o, ASPECT_PASSES, NAT_UDP, true, "heard");
+	see(&o, ASPECT_TRANSLATED, NAT_UDP, false, "as it was");
+	see(&o, ASPECT_MAPPING, NAT_UDP, ENDPOINT_INDEPENDENT, "three peers");
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-1").meeting,
+		     REQUIREMENT_NOT_APPLICABLE);
+}
+
+Test(requirements, a_pool_is_asked_about_only_where_there_is_one)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	see(&o, ASPECT_POOLING, NAT_UDP, POOLING_ARBITRARY, "two addresses");
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-2").meeting,
+		     REQUIREMENT_NOT_APPLICABLE);
+	cr_expect_eq(requirement_of(&nat, 2, &o, 4787, "REQ-2").meeting, REQUIREMENT_NOT_MET);
+}
+
+Test(requirements, a_lifetime_of_minutes_is_the_declared_one)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-5").meeting, REQUIREMENT_MET);
+	nat.timers.mapping[NAT_UDP] = 119999;
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-5").meeting, REQUIREMENT_NOT_MET);
+	nat = named("full-cone");
+	cr_expect_eq(requirement_of(&nat, 1, &o, 5382, "REQ-5").meeting, REQUIREMENT_MET);
+	nat.timers.tcp_transitory = 100;
+	cr_expect_eq(requirement_of(&nat, 1, &o, 5382, "REQ-5").meeting, REQUIREMENT_NOT_MET);
+}
+
+Test(report, is_good_unless_a_declared_axis_is_broken)
+{
+	static struct conformance c;
+
+	c.declared = c.tried = named("full-cone");
+	c.external_count = 1;
+	see(&c.observed, ASPECT_HAIRPINNING, NAT_UDP, HAIRPINNING_OFF, "silence");
+	conformance_judge(&c);
+	cr_expect(conformance_good(&c), "that RFC 4787 wants hairpinning is not its declaration");
+	see(&c.observed, ASPECT_FILTERING, NAT_UDP, ADDRESS_DEPENDENT, "refused");
+	conformance_judge(&c);
+	cr_expect_not(conformance_good(&c));
+	cr_expect_eq(conformance_axes(&c, AXIS_BROKEN), 1);
+}
