@@ -463,15 +463,6 @@ void expr_set_saddr(struct builder *b, const struct addr *addr)
 	say(b, "ip saddr set %s", addr_format(addr, text));
 }
 
-void expr_log(struct builder *b, uint16_t group)
-{
-	struct nftnl_expr *expr = add_expr(b, "log");
-
-	if (expr)
-		nftnl_expr_set_u16(expr, NFTNL_EXPR_LOG_GROUP, group);
-	say(b, "log group %u", group);
-}
-
 static const struct {
 	uint32_t bit;
 	const char *name;

@@ -128,11 +128,10 @@ void expr_update(struct builder *b, const struct set *set, unsigned int key, uns
 
 void expr_delete(struct builder *b, const struct set *set, unsigned int key, unsigned int data);
 
-/* Statements that leave something on the packet or its flow, or tell somebody of it. */
+/* Statements that leave something on the packet or its flow. */
 void expr_set_mark(struct builder *b, uint32_t mark);
 void expr_set_ct_mark(struct builder *b, uint32_t mark);
 void expr_set_saddr(struct builder *b, const struct addr *addr); /* without conntrack */
-void expr_log(struct builder *b, uint16_t group);
 
 /* Statements that decide. The endpoint to translate to is in @reg (address) and @reg + 1 (port). */
 void expr_snat(struct builder *b, unsigned int reg);

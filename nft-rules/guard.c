@@ -16,8 +16,6 @@
  *               drop its packet. So the rules remember which tuples are "stolen", for as
  *               long as conntrack does, and move the host's flow themselves: this is
  *               what breaks hole punching whenever the peer's packet comes first.
- *     delayed   a SYN is dropped and told of; who hears of it answers 6 s later, unless an
- *               own SYN to the stranger has crossed it (RFC 5382 REQ-4)
  *
  * Where a DMZ host is declared it gets, likewise marked, what is for no mapping's port.
  *
@@ -35,8 +33,7 @@
 #include "nft-rules/pool.h"
 
 enum { REG_STRANGER = REG_PORT }; /* its port here, its address, its port */
-enum { TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
-enum { MOVES = 4 }; /* MOVES ** 2 attempts */
+enum { MOVES = 4 };               /* MOVES ** 2 attempts */
 
 static bool has_dmz(const struct nat *nat)
 {
@@ -97,7 +94,7 @@ static void answer_stranger(const struct translation *t, struct builder *b)
 {
 	switch (t->router->nat->unsolicited) {
 	case UNSOLICITED_DROP:
-	case UNSOLICITED_DELAYED:
+	case UNSOLICITED_DELAYED: /* refused by ruleset_build() */
 		expr_drop(b);
 		return;
 	case UNSOLICITED_REJECT:
@@ -133,21 +130,12 @@ static void add_admission(const struct translation *t, struct chain *chain, uint
 {
 	const struct nat *nat = t->router->nat;
 	bool answers = t->protocol->number == IPPROTO_ICMP && icmp_type == ICMP_ECHO_REPLY_TYPE;
-	bool log = nat->unsolicited == UNSOLICITED_DELAYED && t->protocol->number == IPPROTO_TCP;
 	struct chain *unclaimed = NULL;
 	struct builder b;
 	bool echo = t->protocol->number == IPPROTO_ICMP;
 
 	if (!answers && has_dmz(nat))
 		unclaimed = add_unclaimed(t);
-	if (log) {
-		b = translation_rule(t, chain, "a stranger's SYN: answered later, if at all");
-		expr_match_tcp_flags(&b, TCP_SYN | TCP_ACK | TCP_RST, TCP_SYN, true);
-		translation_load_needed(t, &b, REG_PERMISSION);
-		expr_match_set(&b, REG_PERMISSION, t->permit, false);
-		expr_log(&b, GUARD_LOG_STRANGERS);
-		expr_drop(&b);
-	}
 	b = echo ? translation_echo_rule(t, chain, icmp_type, NULL)
 		 : translation_rule(t, chain, NULL);
 	translation_load_needed(t, &b, REG_PERMISSION);
@@ -286,12 +274,6 @@ void guard_add_leave(struct ruleset *ruleset, const struct nat_router *router, s
 		expr_match_l4proto(&b, IPPROTO_TCP);
 		expr_match_ct_state(&b, NF_CT_STATE_INVALID_BIT);
 		expr_accept(&b);
-	}
-	if (nat->unsolicited == UNSOLICITED_DELAYED) {
-		b = expr_rule(ruleset, leave, "an own SYN: it may cross a stranger's");
-		expr_match_l4proto(&b, IPPROTO_TCP);
-		expr_match_tcp_flags(&b, TCP_SYN | TCP_ACK | TCP_RST, TCP_SYN, true);
-		expr_log(&b, GUARD_LOG_OWN);
 	}
 }
 

@@ -6,9 +6,6 @@
 
 #include "nft-rules/translation.h"
 
-/* Netlink log groups, where SYNs are told of that get no answer for now (agents/late-icmp). */
-enum { GUARD_LOG_STRANGERS = 4787, GUARD_LOG_OWN = 4788 };
-
 /* Add the sets that only strangers need. */
 void guard_init(struct translation *t);
 
