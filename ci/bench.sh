@@ -77,4 +77,29 @@ done
 report "wall time" "$(printf '%s\n' "${walls[@]}" | median)" ms "<" 1000
 report "peak memory" "$(printf '%s\n' "${memories[@]}" | median)" KiB "<" 16384
 
+echo
+echo "a router's NAT beside one that only masquerades, between the same veths"
+while read -r line; do
+	nat=$(jq -r .nat <<<"$line")
+	report "$nat: 64-byte UDP, both ways ($(jq .masquerade <<<"$line")/s)" \
+		"$(jq .ratio <<<"$line")" "" ">=" 0.95
+done < <("$build/bench/bench_nat_packets" 21)
+while read -r line; do
+	nat=$(jq -r .nat <<<"$line")
+	report "$nat: iperf3, TCP ($(jq .tcp_gbit <<<"$line") Gbit/s)" \
+		"$(jq .tcp_ratio <<<"$line")" "" ">=" 0.95
+	report "$nat: iperf3, 64-byte UDP ($(jq .udp_per_s <<<"$line")/s)" \
+		"$(jq .udp_ratio <<<"$line")" "" ">=" 0.95
+done < <("$build/bench/bench_nat_iperf3" 5)
+
+echo
+echo "a router's rules and mappings"
+line=$("$build/bench/bench_nat_tables" install)
+report "installing the rules, the slowest of four NATs" "$(jq .install_ms <<<"$line")" ms "<" 1.5
+line=$("$build/bench/bench_nat_tables" mappings)
+report "a new mapping among 10,000 / among 500 ($(jq .few_us <<<"$line") us)" \
+	"$(jq .ratio <<<"$line")" "" "<=" 1.1
+printf '  %-58s %9s B    (conntrack alone: %s B)\n' "kernel memory of a mapping" \
+	"$(jq .bytes <<<"$line")" "$(jq .masquerade_bytes <<<"$line")"
+
 exit "$failed"
