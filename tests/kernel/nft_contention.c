@@ -89,10 +89,11 @@ Test(contention, cones_never_overload_a_port)
 	}
 }
 
-Test(contention, fifty_hosts_with_one_port_get_fifty_ports)
+static void crowd(enum nat_allocation allocation)
 {
 	enum { HOSTS = 50 };
-	const struct nat nat = bed_nat("port-restricted-cone");
+	struct nat nat = bed_nat("port-restricted-cone");
+	nat.ports.allocation = allocation;
 	AUTO_NATBED struct natbed bed = natbed_open(&nat);
 	struct endpoint servers_at[2] = {bed_endpoint(servers[0]), bed_endpoint(servers[2])};
 	struct endpoint seen[HOSTS], again;
@@ -118,6 +119,13 @@ Test(contention, fifty_hosts_with_one_port_get_fifty_ports)
 	}
 	close(outside[0]);
 	close(outside[1]);
+}
+
+Test(contention, fifty_hosts_with_one_port_get_fifty_ports_whatever_the_policy)
+{
+	crowd(PORTS_PRESERVING);
+	crowd(PORTS_RANDOM);
+	crowd(PORTS_SEQUENTIAL);
 }
 
 Test(contention, tcp_connections_from_one_port_of_two_hosts_do_not_share_one)
