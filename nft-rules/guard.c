@@ -347,7 +347,7 @@ void guard_add_moved_rule(const struct translation *t, struct chain *source)
 	b = expr_rule(t->ruleset, source,
 		      "the mapping's port, but a stranger's flow has its place");
 	translation_load_key(t, &b, REG_KEY);
-	translation_load_external(t, &b);
+	translation_load_external(t, &b, t->protocol->out_peer);
 	expr_load_field(&b, REG_PORT + 1, FIELD_IP_DADDR);
 	expr_load_field(&b, REG_PORT + 2, t->protocol->out_peer);
 	expr_match_set(&b, REG_PORT, t->stolen, true);

@@ -44,7 +44,7 @@ static void add_kill(const struct translation *t, struct chain *chain)
 		expr_load_field(&b, REG_KEY + 3, peer);
 	else if (t->mapping == ADDRESS_DEPENDENT)
 		expr_load_zero(&b, REG_KEY + 3);
-	translation_load_external(t, &b);
+	translation_load_external(t, &b, peer);
 	expr_load_field(&b, REG_PORT + 1, FIELD_QUOTED_DADDR);
 	expr_load_field(&b, REG_PORT + 2, peer);
 	timers_end_mapping(t, &b);

@@ -118,7 +118,7 @@ void timers_load_session(const struct translation *t, struct builder *b, enum di
 		return;
 	}
 	translation_load_key_in(t, b, REG_KEY);
-	translation_load_external(t, b);
+	translation_load_external(t, b, t->protocol->in_peer);
 	expr_load_field(b, REG_PEER, FIELD_IP_SADDR);
 	load_peer_port(t, b, REG_PEER + 1, t->protocol->in_peer);
 	expr_load_addr(b, REG_HOLD, &t->router->externals[0]);

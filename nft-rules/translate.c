@@ -112,10 +112,15 @@ void translation_load_key_in(const struct translation *t, struct builder *b, uns
 		expr_load_zero(b, reg + 3);
 }
 
-void translation_load_external(const struct translation *t, struct builder *b)
+void translation_load_external(const struct translation *t, struct builder *b, enum field peer)
 {
 	if (t->spaced) {
 		translation_map_out(t, b);
+		/* The room before the endpoint is the end of a long key. */
+		if (t->mapping == ADDRESS_DEPENDENT)
+			expr_load_zero(b, REG_KEY + 3);
+		if (t->mapping == ADDRESS_AND_PORT_DEPENDENT)
+			expr_load_field(b, REG_KEY + 3, peer);
 		return;
 	}
 	expr_map_named(b, REG_KEY, t->out, REG_PORT, "$port");

@@ -98,7 +98,8 @@ void translation_load_key(const struct translation *t, struct builder *b, unsign
 /* The same of one that has arrived and is translated; and its external endpoint again, by the key.
  */
 void translation_load_key_in(const struct translation *t, struct builder *b, unsigned int reg);
-void translation_load_external(const struct translation *t, struct builder *b);
+/* The last register of a long key is spoilt on the way, and loaded again from @peer, its port. */
+void translation_load_external(const struct translation *t, struct builder *b, enum field peer);
 unsigned int translation_key_fields(const struct translation *t);
 
 /* The permission that a packet which leaves (already translated) gives, and that one which arrives

@@ -4,6 +4,7 @@
  * After a change: NATSIM_UPDATE_LISTINGS=1 test_kernel_nft_listing writes them anew;
  * then read the difference.
  */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@
 #include "nft-rules/ruleset.h"
 #include "support/must_run.h"
 
-enum { LISTING_MAX = 64 << 10 };
+enum { LISTING_MAX = 512 << 10 };
 
 /* Run nft in the namespace @netns (-1: here), what it prints in @text. Returns its exit status. */
 static int nft(int netns, const char *const argv[], char text[LISTING_MAX])
@@ -58,16 +59,18 @@ static bool have_the_nft(void)
 	return nft(-1, argv, text) == 0 && strstr(text, "v1.0.6 ");
 }
 
-static void install(struct netns *netns, const struct nat *nat)
+static void install(struct netns *netns, const struct nat *nat, size_t addresses)
 {
-	struct nat_router router = {.nat = nat, .outside = "internet", .external_count = 1};
-	struct addr external;
+	struct nat_router router = {.nat = nat, .outside = "internet", .external_count = addresses};
+	struct addr externals[NAT_POOL_MAX];
 	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
 	AUTO_DIAG struct diag d = {0};
 	struct mnl_socket *socket;
+	size_t i;
 
-	addr_parse("1.2.3.4", &external);
-	router.externals = &external;
+	for (i = 0; i < addresses; i++)
+		externals[i] = addr_from_ipv4(htonl((uint32_t)(0x01020304U + i)));
+	router.externals = externals;
 	cr_assert(ruleset_build(&router, &ruleset, &d) == 0);
 	cr_assert(netns_netfilter(netns, &socket, &d) == 0);
 	if (ruleset_apply(ruleset, socket, &d) < 0) {
@@ -76,15 +79,22 @@ static void install(struct netns *netns, const struct nat *nat)
 	}
 }
 
-static void listing_of(const struct nat *nat, char text[LISTING_MAX])
+static void pool_listing_of(const struct nat *nat, size_t addresses, char text[LISTING_MAX])
 {
 	static const char *const argv[] = {"nft", "list", "ruleset", NULL};
 	CLEANUP(netns_free_cleanup) struct netns *netns = NULL;
 	AUTO_DIAG struct diag d = {0};
 
 	cr_assert(netns_new(&netns, &d) == 0);
-	install(netns, nat);
-	cr_assert(nft(netns->fd, argv, text) == 0, "nft cannot list the rules of %s", nat->name);
+	install(netns, nat, addresses);
+	cr_assert(nft(netns->fd, argv, text) == 0,
+		  "nft cannot list the rules of %s, step %d, block %u, %zu addresses", nat->name,
+		  nat->ports.step, nat->ports.block, addresses);
+}
+
+static void listing_of(const struct nat *nat, char text[LISTING_MAX])
+{
+	pool_listing_of(nat, 1, text);
 }
 
 static void update(const char *path, const char *text)
@@ -139,5 +149,39 @@ Test(listing, of_every_pair_is_possible)
 		nat.ports.allocation = (enum nat_allocation)(i % 3);
 		listing_of(&nat, text);
 		cr_assert(strstr(text, "chain udp_keep"), "a chain is missing");
+	}
+}
+
+/* nft aborts on some rules it cannot put into words; none of ours may be one. */
+Test(listing, of_every_way_to_choose_a_port_is_possible)
+{
+	const struct nat_ports ways[] = {
+		{.first = 40000, .last = 40099},
+		{.allocation = PORTS_RANDOM, .parity = true},
+		{.allocation = PORTS_SEQUENTIAL, .step = -3, .parity = true},
+		{.allocation = PORTS_SEQUENTIAL, .step = 64, .first = 40000, .last = 40999},
+		{.allocation = PORTS_RANDOM, .block = 512},
+		{.allocation = PORTS_SEQUENTIAL, .block = 1, .parity = false},
+		{.contiguous = true},
+		{.overloading = true},
+		{.exhaustion = EXHAUSTION_ICMP},
+	};
+	struct nat nat = nat_default();
+	char text[LISTING_MAX];
+	size_t i, addresses, hairpinning;
+
+	SKIP_UNLESS(geteuid() == 0, "needs root, or: unshare -Urn THIS_TEST");
+	SKIP_UNLESS(have_the_nft(), "other versions of nft may list, or abort, otherwise");
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		nat.ports = ways[i];
+		nat.mapping = nat.filtering =
+			ways[i].overloading ? ADDRESS_AND_PORT_DEPENDENT : ADDRESS_DEPENDENT;
+		for (hairpinning = 0; hairpinning < 3; hairpinning++) {
+			nat.hairpinning = (enum nat_hairpinning)hairpinning;
+			for (addresses = 1; addresses <= NAT_POOL_MAX; addresses += 15) {
+				pool_listing_of(&nat, addresses, text);
+				cr_assert(strstr(text, "chain udp_keep"), "a chain is missing");
+			}
+		}
 	}
 }
