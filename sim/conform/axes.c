@@ -173,8 +173,8 @@ static int unsolicited(const struct declaration *d)
 	if (d->nat->unsolicited == UNSOLICITED_ACCEPT &&
 	    (d->nat->ports.allocation != PORTS_PRESERVING || d->protocol == NAT_TCP))
 		return UNSOLICITED_REJECT;
-	if (d->nat->unsolicited == UNSOLICITED_DELAYED)
-		return UNSOLICITED_DROP;
+	if (d->nat->unsolicited == UNSOLICITED_DELAYED) /* see judge_delayed() */
+		return d->protocol == NAT_TCP ? NOTHING : UNSOLICITED_DROP;
 	return (int)d->nat->unsolicited;
 }
 
@@ -447,6 +447,23 @@ static void judge_lifetime(const struct declaration *d, struct results *r)
 			       : AXIS_BROKEN;
 }
 
+/* An answer at once breaks the promise; that one comes after six seconds is not waited for. */
+static void judge_delayed(const struct declaration *d, struct results *r)
+{
+	const struct seen *seen = &d->o->seen[ASPECT_UNSOLICITED][d->protocol];
+	struct axis_result *row;
+
+	if (d->nat->unsolicited != UNSOLICITED_DELAYED || d->protocol != NAT_TCP ||
+	    !translates(d) || d->nat->dmz.family != AF_UNSPEC || !seen->known)
+		return;
+	row = add(r, "unsolicited", d, false, seen->evidence);
+	if (!row)
+		return;
+	unsolicited_word(UNSOLICITED_DELAYED, row->declared);
+	word(row->observed, seen->value == UNSOLICITED_DROP ? "nothing at once" : "an answer");
+	row->holding = seen->value == UNSOLICITED_DROP ? AXIS_UNTESTED : AXIS_BROKEN;
+}
+
 size_t judge_axes(const struct nat *nat, size_t external_count, const struct observed *o,
 		  struct axis_result ret[AXIS_RESULTS_MAX])
 {
@@ -469,6 +486,7 @@ size_t judge_axes(const struct nat *nat, size_t external_count, const struct obs
 		d.protocol = (enum nat_protocol)protocol;
 		judge_range(&d, &results);
 		judge_block(&d, &results);
+		judge_delayed(&d, &results);
 		judge_lifetime(&d, &results);
 	}
 	return results.count;

@@ -207,6 +207,31 @@ Test(honesty, another_parity_is_caught, .timeout = 60)
 	expect_caught(lie);
 }
 
+Test(honesty, neighbours_that_are_not_kept_together_are_caught, .timeout = 60)
+{
+	struct lie lie = {.axis = "ports.contiguous"};
+
+	lie.truth = lie.declared = cone();
+	lie.truth.ports.contiguous = lie.truth.ports.parity = true;
+	lie.declared.ports.parity = true;
+	expect_caught(lie);
+	lie.truth.ports.contiguous = false;
+	lie.declared.ports.contiguous = true;
+	expect_caught(lie);
+}
+
+Test(honesty, a_block_that_is_larger_than_declared_or_none_is_caught, .timeout = 60)
+{
+	struct lie lie = {.axis = "ports.block", .protocol = "udp"};
+
+	lie.truth = lie.declared = cone();
+	lie.truth.ports.allocation = lie.declared.ports.allocation = PORTS_RANDOM;
+	lie.declared.ports.block = 64;
+	expect_caught(lie);
+	lie.truth.ports.block = 1024;
+	expect_caught(lie);
+}
+
 Test(honesty, another_word_on_exhaustion_is_caught, .timeout = 60)
 {
 	struct lie lie = {.axis = "ports.exhaustion"};

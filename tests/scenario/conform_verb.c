@@ -104,6 +104,46 @@ Test(conform, every_router_of_a_file_or_the_one_that_is_asked_for, .timeout = 60
 	cr_expect_not(strstr(one.out, "router1"));
 }
 
+/* Nothing is declared about them, so only the RFCs are asked. */
+Test(conform, own_rules_are_probed_and_held_against_the_rfcs, .timeout = 60)
+{
+	static const char rules[] = "table ip mine {\n"
+				    "	chain out {\n"
+				    "		type nat hook postrouting priority srcnat\n"
+				    "		oifname \"internet\" masquerade fully-random\n"
+				    "	}\n"
+				    "}\n";
+	static const char topology[] =
+		"name: own\n"
+		"networks: {internet: {type: internet}, home: {subnet: 192.168.7.0/24}}\n"
+		"nodes:\n"
+		"  router:\n"
+		"    interfaces: {internet: 1.2.3.4, home: 192.168.7.1}\n"
+		"    nat: {rules: own.nft}\n"
+		"  pc: {interfaces: {home: 192.168.7.2}}\n";
+	CLEANUP(scratch_free) struct scratch scratch = scratch_new();
+	AUTO_FREE char *own = scratch_write(&scratch, "own.nft", rules);
+	AUTO_FREE char *file = scratch_write(&scratch, "own.yaml", topology);
+	AUTO_NATSIM struct natsim natsim = {0}, run = {0};
+	const json_t *nat;
+	json_t *json;
+
+	natsim_run(&natsim, "conform", "--format", "json", file, NULL);
+	cr_assert_eq(natsim.status, 0, "%s", natsim.err);
+	json = natsim_json(&natsim);
+	nat = json_at(json, "nats.0");
+	cr_expect_eq(json_array_size(json_object_get(nat, "axes")), 0);
+	cr_expect_str_eq(outcome(nat, 4787, "REQ-1"), "not met", "random: a port for each peer");
+	cr_expect_str_eq(outcome(nat, 5382, "REQ-4"), "not met", "the stack resets a stray SYN");
+	cr_expect_str_eq(outcome(nat, 5508, "REQ-1"), "met");
+	json_decref(json);
+
+	natsim_run(&run, "run", file, NULL);
+	cr_expect(strstr(run.out, "self-check: none of router, which declares nothing"), "%s%s",
+		  run.out, run.err);
+	cr_expect_neq(own, NULL);
+}
+
 Test(conform, wrong_usage_is_told)
 {
 	static const struct {

@@ -152,6 +152,18 @@ Test(axes, a_lifetime_whose_end_was_not_seen_is_at_least_that)
 	cr_expect_eq(axis_of(&nat, &o, "timers: mapping", "udp").holding, AXIS_BROKEN);
 }
 
+Test(axes, a_delayed_answer_must_not_come_at_once)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	nat.unsolicited = UNSOLICITED_DELAYED;
+	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_DROP, "silence");
+	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_UNTESTED);
+	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_REJECT, "a reset");
+	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_BROKEN);
+}
+
 Test(requirements, are_met_or_not_by_what_was_seen)
 {
 	struct nat nat = named("full-cone");
