@@ -74,14 +74,14 @@ Test(axes, that_are_one_word)
 {
 	struct nat nat = nat_of("{mapping: address-dependent, filtering: endpoint-independent, "
 				"ports: random, hairpinning: internal-source, "
-				"unsolicited: delayed-icmp, pool: arbitrary, udp: blocked}");
+				"unsolicited: reject, pool: arbitrary, udp: blocked}");
 
 	cr_expect_str_eq(nat.name, "custom");
 	cr_expect_eq(nat.mapping, ADDRESS_DEPENDENT);
 	cr_expect_eq(nat.filtering, ENDPOINT_INDEPENDENT);
 	cr_expect_eq(nat.ports.allocation, PORTS_RANDOM);
 	cr_expect_eq(nat.hairpinning, HAIRPINNING_INTERNAL_SOURCE);
-	cr_expect_eq(nat.unsolicited, UNSOLICITED_DELAYED);
+	cr_expect_eq(nat.unsolicited, UNSOLICITED_REJECT);
 	cr_expect_eq(nat.pooling, POOLING_ARBITRARY);
 	cr_expect(nat.udp_blocked);
 	nat = nat_of("{base: udp-blocked, udp: allowed, hairpinning: off}");
