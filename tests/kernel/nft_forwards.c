@@ -145,6 +145,8 @@ Test(dmz, gets_what_nothing_else_claims_and_only_that)
 		if (external.port == 5000)
 			cr_assert(!bed_passes(&bed, stranger, &external, at_mapping),
 				  "%s: a mapping's packet went to the DMZ", nat.name);
+		cr_assert_eq(bed_passes(&bed, stranger, &external, host),
+			     nat.filtering == ENDPOINT_INDEPENDENT, "%s: a stranger", nat.name);
 		bed_pass(peer, &external, host);
 		close(at_mapping);
 		close(host);

@@ -120,6 +120,7 @@ static void check_killing(const char *name, enum nat_dependence mapping, bool ki
 {
 	struct nat nat = bed_nat(name);
 	struct endpoint server = bed_endpoint("9.9.9.9:1000"), external, again;
+	struct endpoint other_server = bed_endpoint("9.9.9.12:1000");
 	struct error_message message;
 
 	nat.mapping = mapping;
@@ -128,6 +129,7 @@ static void check_killing(const char *name, enum nat_dependence mapping, bool ki
 	AUTO_NATBED struct natbed bed = natbed_open(&nat);
 	int host = bed_udp(&bed, BED_INSIDE, "192.168.1.1:5000");
 	int peer = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
+	int other = bed_udp(&bed, BED_OUTSIDE, "9.9.9.12:1000");
 	int stranger = bed_udp(&bed, BED_OUTSIDE, "9.9.9.10:1000");
 	int third = bed_icmp(&bed, BED_OUTSIDE, "9.9.9.11");
 	int pinger = bed_icmp(&bed, BED_INSIDE, "192.168.1.1");
@@ -136,6 +138,9 @@ static void check_killing(const char *name, enum nat_dependence mapping, bool ki
 
 	external = bed_pass(host, &server, peer);
 	endpoint_format(&external, text);
+
+	again = bed_pass(host, &other_server, other);
+	cr_assert(mapping != ENDPOINT_INDEPENDENT || bed_same(&again, &external));
 
 	/* Of what was never sent: nothing happens, whatever is declared. */
 	message = quoting(ICMP_TIME_EXCEEDED, IPPROTO_UDP, text, "9.9.9.12:9");
@@ -147,6 +152,10 @@ static void check_killing(const char *name, enum nat_dependence mapping, bool ki
 	bed_send_icmp(third, BED_EXTERNAL, &message, sizeof(message));
 	natbed_settle(&bed);
 	cr_assert_eq(bed_passes(&bed, peer, &external, host), !kills, "%s: the peer", name);
+	/* Another peer has a permission of his own, but there is no mapping any more. */
+	if (mapping == ENDPOINT_INDEPENDENT)
+		cr_assert_eq(bed_passes(&bed, other, &external, host), !kills, "%s: another peer",
+			     name);
 	if (nat.filtering == ENDPOINT_INDEPENDENT)
 		cr_assert_eq(bed_passes(&bed, stranger, &external, host), !kills, "%s: strangers",
 			     name);
@@ -170,6 +179,7 @@ static void check_killing(const char *name, enum nat_dependence mapping, bool ki
 	}
 	close(host);
 	close(peer);
+	close(other);
 	close(stranger);
 	close(third);
 	close(pinger);
