@@ -96,6 +96,9 @@ void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct obser
 	m = meet(&speech, known);
 	if (!m.heard && !known)
 		m = meet(&speech, true);
+	/* A guess fails when an earlier probe was given the port at random; not twice. */
+	if (!m.heard && !known && certain)
+		m = meet(&speech, false);
 	if (m.heard)
 		see_meeting(o, protocol, &m);
 	else if (certain)

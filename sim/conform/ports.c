@@ -14,7 +14,15 @@
 #include "conform/probes.h"
 #include "conform/speech.h"
 
-enum { PAIRS = 6, SAMPLES = 2 * PAIRS, FILL_SPREAD = 512, FILL_MAX = 320, FILL_FAILURES = 8 };
+/* So many that chance gives all of them their parity in one case of a million. */
+enum {
+	PAIRS = 10,
+	STRAY = 3,
+	SAMPLES = 2 * PAIRS,
+	FILL_SPREAD = 512,
+	FILL_MAX = 320,
+	FILL_FAILURES = 8
+};
 
 struct draws {
 	uint16_t local[SAMPLES], external[SAMPLES];
@@ -65,8 +73,8 @@ static void extent(const struct draws *d, int *ret_low, int *ret_high)
 }
 
 /*
- * Sequential: all steps in one direction, save one where the range begins anew. Twelve
- * random ports are so in one case of ten million. *ret_step is the commonest step.
+ * Sequential: all steps in one direction, save one where the range begins anew. Twenty
+ * random ports are never so. *ret_step is the commonest step.
  */
 static bool sequential(const struct draws *d, int *ret_step)
 {
@@ -141,23 +149,23 @@ static void see_order(struct observed *o, enum nat_protocol protocol, const stru
 		    "within its range ports are kept, as %u is; others become %s", inner, list);
 	else if (preserving)
 		see(o, ASPECT_ALLOCATION, protocol, PORTS_PRESERVING,
-		    "12 of 12 ports of a host that has them alone are kept");
+		    "%zu of %d ports of a host that has them alone are kept", drawn->kept, SAMPLES);
 	else if (sequential(drawn, &step))
-		see(o, ASPECT_ALLOCATION, protocol, PORTS_SEQUENTIAL, "12 sockets became %s, ...",
-		    list);
+		see(o, ASPECT_ALLOCATION, protocol, PORTS_SEQUENTIAL, "%d sockets became %s, ...",
+		    SAMPLES, list);
 	else
-		see(o, ASPECT_ALLOCATION, protocol, PORTS_RANDOM, "12 sockets became %s, ...",
-		    list);
+		see(o, ASPECT_ALLOCATION, protocol, PORTS_RANDOM, "%d sockets became %s, ...",
+		    SAMPLES, list);
 	if (!preserving && step != 0)
-		see(o, ASPECT_STEP, protocol, step, "12 sockets became %s, ...", list);
+		see(o, ASPECT_STEP, protocol, step, "%d sockets became %s, ...", SAMPLES, list);
 	else
 		unseen(o, ASPECT_STEP, protocol, "ports are not sequential");
 }
 
 static void see_drawn(struct observed *o, enum nat_protocol protocol, const struct draws *d)
 {
-	int low, high, step = 0;
-	size_t i, parity = 0, neighbours = 0, pairs = 0;
+	int low, high;
+	size_t i, ones = 0, parity = 0, neighbours = 0, pairs = 0;
 	char list[64];
 
 	if (d->count < SAMPLES || d->kept > 0) {
@@ -167,6 +175,8 @@ static void see_drawn(struct observed *o, enum nat_protocol protocol, const stru
 	}
 	for (i = 0; i < d->count; i++)
 		parity += d->local[i] % 2 == d->external[i] % 2;
+	for (i = 1; i < d->count; i++)
+		ones += d->external[i] == d->external[i - 1] + 1;
 	for (i = 0; i + 1 < d->count; i += 2) {
 		pairs++;
 		neighbours += d->external[i + 1] == d->external[i] + 1;
@@ -179,7 +189,7 @@ static void see_drawn(struct observed *o, enum nat_protocol protocol, const stru
 	    d->count, low, high);
 	see(o, ASPECT_PARITY, protocol, parity == d->count,
 	    "%zu of %zu drawn ports have their socket's parity", parity, d->count);
-	if (sequential(d, &step) && step == 1)
+	if (ones + STRAY >= d->count)
 		unseen(o, ASPECT_CONTIGUOUS, protocol, "sequential ports are neighbours anyway");
 	else
 		see(o, ASPECT_CONTIGUOUS, protocol, neighbours == pairs,
@@ -277,7 +287,9 @@ void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, str
 		bed_close_since(bed, mark);
 		return;
 	}
-	preserving = own.kept == SAMPLES || (own.kept == 0 && keeps_inner(&speech, &own, &inner));
+	/* A port may be taken by what an earlier probe was given at random. */
+	preserving = own.kept + STRAY >= SAMPLES ||
+		     (own.kept == 0 && keeps_inner(&speech, &own, &inner));
 	see_order(o, protocol, &own, preserving, inner);
 	if (own.kept) {
 		second = draw(&speech, 3, local);

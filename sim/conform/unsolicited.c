@@ -56,43 +56,56 @@ static bool provoke(struct bed *bed, enum nat_protocol protocol, const struct en
 	return false;
 }
 
-void probe_unsolicited(struct bed *bed, enum nat_protocol protocol, struct observed *o)
+/* What came of one stranger's packet. */
+struct provocation {
+	struct endpoint at, local, external;
+	const char *how;
+	bool answered, known, moved;
+};
+
+static struct provocation provoke_and_speak(struct bed *bed, enum nat_protocol protocol, bool kept)
 {
-	const struct seen *allocation = &o->seen[ASPECT_ALLOCATION][protocol];
 	size_t mark = bed->socket_count;
 	uint16_t port = bed_fresh_port(bed);
-	struct endpoint at = {.addr = bed->subject->externals[0], .port = port}, external;
-	struct speech speech = speech_begin(bed, protocol);
-	char text[2][ENDPOINT_TEXT_MAX];
+	struct provocation p = {.at = {bed->subject->externals[0], port}};
+	struct speech speech;
 	struct speaker late;
-	const char *how;
-	bool answered, moved = false, known;
 
-	answered = provoke(bed, protocol, &at, &how);
+	p.answered = provoke(bed, protocol, &p.at, &p.how);
 	/* The stranger's own attempt must be over, else it meets the host's as a simultaneous one.
 	 */
 	bed_close_since(bed, mark);
 	speech = speech_begin(bed, protocol);
 	late = speaker_make(&speech, 0, port);
-	known = allocation->known && allocation->value == PORTS_PRESERVING &&
-		speaker_speak(&late, STRANGER, PORT_A, &external);
-	if (known) {
-		moved = external.port != port;
-		see(o, ASPECT_POISONED, protocol, moved,
+	p.local = late.local;
+	p.known = kept && speaker_speak(&late, STRANGER, PORT_A, &p.external);
+	p.moved = p.known && p.external.port != port;
+	bed_close_since(bed, mark);
+	return p;
+}
+
+void probe_unsolicited(struct bed *bed, enum nat_protocol protocol, struct observed *o)
+{
+	const struct seen *allocation = &o->seen[ASPECT_ALLOCATION][protocol];
+	bool kept = allocation->known && allocation->value == PORTS_PRESERVING;
+	struct provocation p = provoke_and_speak(bed, protocol, kept);
+	char text[2][ENDPOINT_TEXT_MAX];
+
+	/* An earlier probe may have been given just this port at random; not twice. */
+	if (p.moved)
+		p = provoke_and_speak(bed, protocol, kept);
+	if (p.known)
+		see(o, ASPECT_POISONED, protocol, p.moved,
 		    "after the stranger's packet, %s becomes %s",
-		    endpoint_format(&late.local, text[0]), endpoint_format(&external, text[1]));
-	} else {
+		    endpoint_format(&p.local, text[0]), endpoint_format(&p.external, text[1]));
+	else
 		unseen(o, ASPECT_POISONED, protocol, "only seen where ports are preserved");
-	}
-	if (moved)
+	if (p.moved)
 		see(o, ASPECT_UNSOLICITED, protocol, UNSOLICITED_ACCEPT,
 		    "%s hears %s, and the host's own packet is moved to %u",
-		    endpoint_format(&at, text[0]), how, external.port);
-	else if (answered)
-		see(o, ASPECT_UNSOLICITED, protocol, UNSOLICITED_REJECT,
-		    "a stranger to %s hears %s", endpoint_format(&at, text[0]), how);
+		    endpoint_format(&p.at, text[0]), p.how, p.external.port);
 	else
-		see(o, ASPECT_UNSOLICITED, protocol, UNSOLICITED_DROP, "a stranger to %s hears %s",
-		    endpoint_format(&at, text[0]), how);
-	bed_close_since(bed, mark);
+		see(o, ASPECT_UNSOLICITED, protocol,
+		    p.answered ? UNSOLICITED_REJECT : UNSOLICITED_DROP, "a stranger to %s hears %s",
+		    endpoint_format(&p.at, text[0]), p.how);
 }
