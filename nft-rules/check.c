@@ -220,6 +220,7 @@ static void check_foreign(const struct nat *nat, struct flaws *flaws)
 	} axes[] = {
 		{nat->mapping != mapping, "mapping"},
 		{nat->filtering != ADDRESS_AND_PORT_DEPENDENT, "filtering"},
+		{nat->unsolicited == UNSOLICITED_DELAYED, "unsolicited"},
 		{(ports->allocation != PORTS_PRESERVING && !random) || ports->first ||
 			 ports->last || ports->step || ports->overloading || ports->parity ||
 			 ports->contiguous || ports->block || ports->exhaustion != EXHAUSTION_DROP,

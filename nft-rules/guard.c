@@ -17,6 +17,11 @@
  *               long as conntrack does, and move the host's flow themselves: this is
  *               what breaks hole punching whenever the peer's packet comes first.
  *
+ *     delayed   a SYN hears nothing for six seconds, so that the inside's own SYN can still
+ *               cross it (RFC 5382 REQ-4); then an ICMP error. Rules cannot wait, but whoever
+ *               opens a connection repeats his SYN: the first repetition after that time is
+ *               answered (Linux repeats after 1, 3 and 7 s, so it hears after 7).
+ *
  * Where a DMZ host is declared it gets, likewise marked, what is for no mapping's port.
  *
  * The marks are also what tells in the forward chain that a packet got through only
@@ -27,6 +32,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include "nft-rules/forwards.h"
 #include "nft-rules/hooks.h"
@@ -34,6 +40,10 @@
 
 enum { REG_STRANGER = REG_PORT }; /* its port here, its address, its port */
 enum { MOVES = 4 };               /* MOVES ** 2 attempts */
+
+/* How long a stray SYN hears nothing (RFC 5382 REQ-4), and how long its repetition is waited for.
+ */
+enum { STRAY_SILENCE_MS = 6000, STRAY_MEMORY_MS = 60000 };
 
 static bool has_dmz(const struct nat *nat)
 {
@@ -46,6 +56,46 @@ static bool can_be_killed(const struct translation *t)
 	const struct nat *nat = t->router->nat;
 
 	return nat->icmp.errors_kill || (nat->tcp.rst_kills && t->protocol->number == IPPROTO_TCP);
+}
+
+static void load_stranger(const struct translation *t, struct builder *b)
+{
+	expr_load_field(b, REG_STRANGER, t->protocol->in_port);
+	expr_load_field(b, REG_STRANGER + 1, FIELD_IP_SADDR);
+	expr_load_field(b, REG_STRANGER + 2, t->protocol->in_peer);
+}
+
+/* The last rule drops too: a full set ends the rule before it. */
+static const struct chain *add_stray(const struct translation *t, const struct type *stranger)
+{
+	const struct set *stray = ir_add_set(t->ruleset, stranger, NULL, "SYNs that nothing admits",
+					     "%s_stray", t->protocol->name);
+	const struct set *young =
+		ir_add_set(t->ruleset, stranger, NULL, "the same, while they must hear nothing",
+			   "%s_young", t->protocol->name);
+	struct chain *chain = ir_add_chain(t->ruleset, NULL, "what nothing admits: silence first",
+					   "%s_stray", t->protocol->name);
+	struct builder b;
+
+	b = expr_rule(t->ruleset, chain, "no SYN: no answer");
+	expr_match_tcp_flags(&b, TH_SYN | TH_ACK | TH_RST | TH_FIN, TH_SYN, false);
+	expr_drop(&b);
+	b = expr_rule(t->ruleset, chain, "less than 6 s since it first came");
+	load_stranger(t, &b);
+	expr_match_set(&b, REG_STRANGER, young, true);
+	expr_drop(&b);
+	b = expr_rule(t->ruleset, chain, "it comes again: now it hears");
+	load_stranger(t, &b);
+	expr_match_set(&b, REG_STRANGER, stray, true);
+	expr_delete(&b, stray, REG_STRANGER, 0);
+	expr_reject(&b);
+	b = expr_rule(t->ruleset, chain, "its first time");
+	load_stranger(t, &b);
+	expr_add(&b, young, REG_STRANGER, 0, STRAY_SILENCE_MS);
+	expr_add(&b, stray, REG_STRANGER, 0, STRAY_MEMORY_MS);
+	b = expr_rule(t->ruleset, chain, NULL);
+	expr_drop(&b);
+	return chain;
 }
 
 void guard_init(struct translation *t)
@@ -61,13 +111,8 @@ void guard_init(struct translation *t)
 		t->stolen = ir_add_set(t->ruleset, &stranger, NULL,
 				       "ports that conntrack has a stranger's flow to", "%s_stolen",
 				       t->protocol->name);
-}
-
-static void load_stranger(const struct translation *t, struct builder *b)
-{
-	expr_load_field(b, REG_STRANGER, t->protocol->in_port);
-	expr_load_field(b, REG_STRANGER + 1, FIELD_IP_SADDR);
-	expr_load_field(b, REG_STRANGER + 2, t->protocol->in_peer);
+	if (nat->unsolicited == UNSOLICITED_DELAYED && t->protocol->number == IPPROTO_TCP)
+		t->stray = add_stray(t, &stranger);
 }
 
 /* conntrack counts in whole seconds (nat_sysctls()). */
@@ -94,8 +139,13 @@ static void answer_stranger(const struct translation *t, struct builder *b)
 {
 	switch (t->router->nat->unsolicited) {
 	case UNSOLICITED_DROP:
-	case UNSOLICITED_DELAYED: /* refused by ruleset_build() */
 		expr_drop(b);
+		return;
+	case UNSOLICITED_DELAYED:
+		if (t->stray)
+			expr_goto(b, t->stray);
+		else
+			expr_drop(b);
 		return;
 	case UNSOLICITED_REJECT:
 		if (t->protocol->number == IPPROTO_TCP)

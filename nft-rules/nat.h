@@ -68,7 +68,8 @@ enum nat_unsolicited {
 	UNSOLICITED_DROP,
 	UNSOLICITED_REJECT,  /* ICMP port unreachable; a reset for TCP */
 	UNSOLICITED_ACCEPT,  /* the router's own stack answers, and conntrack keeps the entry */
-	UNSOLICITED_DELAYED, /* a SYN that no own SYN crosses within 6 s: ICMP (RFC 5382 REQ-4) */
+	UNSOLICITED_DELAYED, /* a SYN that no own SYN crosses hears ICMP when it is repeated
+				after 6 s (RFC 5382 REQ-4) */
 };
 
 enum nat_refresh { REFRESH_OUTBOUND = 1, REFRESH_INBOUND = 2, REFRESH_BOTH = 3 };

@@ -135,24 +135,6 @@ static int check_externals(const struct nat_router *router, struct diag *d)
 	return 0;
 }
 
-/* What can be declared but has no rules yet is refused: it must not be silently another NAT. */
-static int check_built(const struct nat_router *router, struct diag *d)
-{
-	const struct nat *nat = router->nat;
-	const struct {
-		bool declared;
-		const char *what;
-	} later[] = {
-		{nat->unsolicited == UNSOLICITED_DELAYED, "a delayed answer to strangers"},
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		if (later[i].declared)
-			return diag_error(d, EOPNOTSUPP, "%s is not supported yet", later[i].what);
-	return 0;
-}
-
 /* Contradictions are errors, never silently another NAT. */
 static int check(const struct nat_router *router, struct diag *d)
 {
@@ -169,8 +151,7 @@ static int check(const struct nat_router *router, struct diag *d)
 		if (nat->timers.mapping[protocol] < NAT_LIFETIME_MIN_MS)
 			return diag_error(d, EINVAL, "a mapping must live at least %u ms, not %u",
 					  NAT_LIFETIME_MIN_MS, nat->timers.mapping[protocol]);
-	r = nat_check(nat, d);
-	return r < 0 ? r : check_built(router, d);
+	return nat_check(nat, d);
 }
 
 int ruleset_build(const struct nat_router *router, struct ruleset **ret, struct diag *d)

@@ -52,8 +52,9 @@ struct translation {
 	uint64_t filter_life, transitory_life, filter_transitory_life;
 	const struct set *held, *holder; /* TCP: an established session holds a port */
 	/* guard.c and forwards.c; NULL where nothing needs them. */
-	const struct set *stolen;                   /* ports with a stranger's flow in conntrack */
-	const struct set *forwarded;                /* ports that are given away by declaration */
+	const struct set *stolen;    /* ports with a stranger's flow in conntrack */
+	const struct chain *stray;   /* where a SYN goes that nothing admits, or NULL */
+	const struct set *forwarded; /* ports that are given away by declaration */
 	const struct set *forwards, *forwarded_out; /* to whom, and what they leave by */
 };
 

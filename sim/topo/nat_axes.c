@@ -409,15 +409,6 @@ static void check_parity(struct loader *loader, const struct yaml *ports, const 
 			"neighbours keep their parity: the lower one of a pair is even");
 }
 
-/* What can be said but has no rules yet (ruleset.c refuses it too), where it is said. */
-static void refuse_later(struct loader *loader, const struct yaml *map, const struct nat *nat)
-{
-	const struct yaml *value = yaml_get(map, "unsolicited");
-
-	if (value && nat->unsolicited == UNSOLICITED_DELAYED)
-		mistake(loader->source, value->span, "%s is not supported yet", value->text);
-}
-
 /* Hosts are of one router: what several may be called cannot name them. */
 static void refuse_hosts(struct loader *loader, const struct yaml *map)
 {
@@ -448,7 +439,6 @@ void load_axes(struct loader *loader, const struct yaml *map, bool shared, struc
 	/* What follows from a mistake would bury it. */
 	if (loader->source->mistakes > before || inherited)
 		return;
-	refuse_later(loader, map, nat);
 	check_parity(loader, yaml_get(map, "ports"), nat);
 	tell_flaws(loader, map, nat);
 }

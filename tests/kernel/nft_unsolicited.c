@@ -2,6 +2,7 @@
 /* What a stranger hears, and what it costs the host that was about to call him. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -211,4 +212,62 @@ Test(unsolicited, accept_does_not_let_in_what_only_conntrack_remembers)
 	cr_assert(!open, "it still came in after two lives");
 	close(host);
 	close(peer);
+}
+
+/* Wait for the end of a connection attempt; returns its error, 0 when it is established. */
+static int await_fate(int fd, int timeout_ms)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+	socklen_t size = sizeof(int);
+	int error = 0;
+
+	cr_assert_eq(poll(&poll_fd, 1, timeout_ms), 1, "nothing within %d ms", timeout_ms);
+	cr_assert(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0);
+	return error;
+}
+
+/* Linux repeats a SYN after 1, 3 and 7 seconds: the last finds the six of RFC 5382 REQ-4 over. */
+Test(unsolicited, delayed_is_six_seconds_of_silence_and_then_icmp, .timeout = 30)
+{
+	const struct nat nat = answering("port-restricted-cone", UNSOLICITED_DELAYED);
+	AUTO_NATBED struct natbed bed = natbed_open(&nat);
+	struct endpoint closed = bed_endpoint("1.2.3.4:5000");
+	int udp = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
+	int tcp = bed_tcp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
+	uint64_t begin = bed_now();
+
+	bed_connect(udp, &closed);
+	bed_send(udp, &closed, "anybody there?");
+	bed_connect(tcp, &closed);
+	cr_assert_eq(fate(&bed, tcp), EINPROGRESS, "the first SYN was answered");
+	cr_assert_eq(await_fate(tcp, 12000), ECONNREFUSED);
+	cr_assert_geq(bed_now() - begin, 6000, "answered after %u ms",
+		      (unsigned int)(bed_now() - begin));
+	cr_assert_eq(heard(&bed, udp), 0, "only a SYN is answered");
+	close(udp);
+	close(tcp);
+
+	/* Having been answered, it begins anew. */
+	tcp = bed_tcp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
+	bed_connect(tcp, &closed);
+	cr_assert_eq(fate(&bed, tcp), EINPROGRESS, "the next attempt was answered at once");
+	close(tcp);
+}
+
+Test(unsolicited, delayed_lets_an_own_syn_cross, .timeout = 30)
+{
+	const struct nat nat = answering("port-restricted-cone", UNSOLICITED_DELAYED);
+	AUTO_NATBED struct natbed bed = natbed_open(&nat);
+	struct endpoint external = bed_endpoint("1.2.3.4:5000"),
+			peer = bed_endpoint("9.9.9.9:1000");
+	int stranger = bed_tcp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
+	int host = bed_tcp(&bed, BED_INSIDE, "192.168.1.1:5000");
+
+	bed_connect(stranger, &external);
+	cr_assert_eq(fate(&bed, stranger), EINPROGRESS);
+	bed_connect(host, &peer);
+	cr_assert_eq(await_fate(host, 5000), 0, "the crossing SYNs do not connect");
+	cr_assert_eq(await_fate(stranger, 5000), 0);
+	close(stranger);
+	close(host);
 }
