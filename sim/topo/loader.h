@@ -26,7 +26,7 @@ struct loader {
 	size_t *wanted_gateways;  /* for each node, what its `gateway:` names, or TOPO_NONE */
 	struct own_nat *nats;     /* the file's `nats:` */
 	size_t nat_count;
-	bool picture_is_good;     /* no mistake up to and with the networks and nodes */
+	bool picture_is_good; /* no mistake up to and with the networks and nodes */
 };
 
 /* networks.c */
