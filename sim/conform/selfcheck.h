@@ -17,7 +17,8 @@ struct self_check {
 	size_t axes;        /* that are held */
 	unsigned int packets;
 	double ms;
-	bool none; /* nothing is declared (somebody's own rules), so nothing is checked */
+	bool repeated; /* a first time, some axis was not held */
+	bool none;     /* nothing is declared (somebody's own rules), so nothing is checked */
 };
 
 struct self_checks {

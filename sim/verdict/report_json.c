@@ -405,11 +405,11 @@ static json_t *self_checks_json(const struct self_checks *checks)
 		return json_null();
 	array = json_array();
 	for (check = checks->checks; check < checks->checks + checks->count; check++)
-		if (!append(array,
-			    json_pack("{s:s, s:s, s:b, s:I, s:I, s:f}", "router", check->router,
-				      "nat", check->nat, "checked", !check->none, "axes_held",
-				      (json_int_t)check->axes, "packets",
-				      (json_int_t)check->packets, "ms", check->ms))) {
+		if (!append(array, json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:f}", "router",
+					     check->router, "nat", check->nat, "checked",
+					     !check->none, "repeated", check->repeated, "axes_held",
+					     (json_int_t)check->axes, "packets",
+					     (json_int_t)check->packets, "ms", check->ms))) {
 			json_decref(array);
 			return NULL;
 		}

@@ -248,9 +248,10 @@ static void print_self_checks(const struct page *page)
 				page->ink->dim, check->router, page->ink->reset);
 		else
 			fprintf(page->out,
-				"%sself-check: %s of %s holds what it declares (%zu axes, %u "
+				"%sself-check: %s of %s holds what it declares%s (%zu axes, %u "
 				"packets, %.0f ms)%s\n",
-				page->ink->dim, check->nat, check->router, check->axes,
+				page->ink->dim, check->nat, check->router,
+				check->repeated ? " at the second try" : "", check->axes,
 				check->packets, check->ms, page->ink->reset);
 	}
 	if (checks->off || checks->count)
