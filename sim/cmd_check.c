@@ -11,6 +11,7 @@
 #include "base/term.h"
 #include "cmd.h"
 #include "topo/topo.h"
+#include "usage.h"
 
 /* "1 node", "2 nodes" */
 static void print_count(size_t count, const char *noun, const char *after)
@@ -109,13 +110,8 @@ int cmd_check(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		switch (option) {
 		case 'f':
-			as_json = strcmp(optarg, "json") == 0;
-			if (!as_json && strcmp(optarg, "text") != 0) {
-				fprintf(stderr,
-					"natsim: error: --format is text or json, not \"%s\"\n",
-					optarg);
+			if (usage_format("check", optarg, &as_json) != STATUS_OK)
 				return STATUS_USAGE;
-			}
 			break;
 		case 'h':
 			print_help();

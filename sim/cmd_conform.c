@@ -16,6 +16,7 @@
 #include "lab/lab.h"
 #include "topo/suggest.h"
 #include "topo/topo.h"
+#include "usage.h"
 
 /* Where a NAT without a topology is put to the test. */
 #define EXAMPLE_OUTSIDE "internet"
@@ -317,13 +318,6 @@ static bool seconds_parse(const char *text, unsigned int *ret_ms)
 	return true;
 }
 
-static int usage_error(const char *what, const char *value)
-{
-	fprintf(stderr, "natsim: error: %s \"%s\"; \"natsim conform --help\" lists all options\n",
-		what, value);
-	return STATUS_USAGE;
-}
-
 /* Returns STATUS_OK with optind at the first argument, or the status to end with, or -1 for help.
  */
 static int options_parse(int argc, char **argv, struct session *ret)
@@ -342,21 +336,21 @@ static int options_parse(int argc, char **argv, struct session *ret)
 	while ((option = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
 		switch (option) {
 		case 'f':
-			if (strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0)
-				return usage_error("--format is text or json, not", optarg);
-			ret->json = strcmp(optarg, "json") == 0;
+			if (usage_format("conform", optarg, &ret->json) != STATUS_OK)
+				return STATUS_USAGE;
 			break;
 		case 's':
 			if (!seconds_parse(optarg, &ret->lifetime_ms))
-				return usage_error("--scale is 0, or 0.2 to 600 seconds, not",
+				return usage_error("conform",
+						   "--scale is 0, or 0.2 to 600 seconds, not",
 						   optarg);
 			break;
 		case 'h':
 			return -1;
 		case ':':
-			return usage_error("a value is missing after", argv[optind - 1]);
+			return usage_error("conform", "a value is missing after", argv[optind - 1]);
 		default:
-			return usage_error("there is no option", argv[optind - 1]);
+			return usage_error("conform", "there is no option", argv[optind - 1]);
 		}
 	}
 	return STATUS_OK;

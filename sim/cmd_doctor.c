@@ -23,6 +23,7 @@
 #include "lab/lab.h"
 #include "plan/plan.h"
 #include "topo/topo.h"
+#include "usage.h"
 
 enum { CHECKS_MAX = 64, AGENT_DEADLINE_MS = 5000 };
 
@@ -274,13 +275,8 @@ int cmd_doctor(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		switch (option) {
 		case 'f':
-			e.json = strcmp(optarg, "json") == 0;
-			if (!e.json && strcmp(optarg, "text") != 0) {
-				fprintf(stderr,
-					"natsim: error: --format is text or json, not \"%s\"\n",
-					optarg);
+			if (usage_format("doctor", optarg, &e.json) != STATUS_OK)
 				return STATUS_USAGE;
-			}
 			break;
 		case 'h':
 			print_help();

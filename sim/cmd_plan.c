@@ -12,6 +12,7 @@
 #include "cmd.h"
 #include "plan/plan.h"
 #include "topo/topo.h"
+#include "usage.h"
 
 static const char *const kind_names[] = {
 	[PLAN_NAMESPACE] = "namespace", [PLAN_SYSCTL] = "sysctl",   [PLAN_BRIDGE] = "bridge",
@@ -143,12 +144,9 @@ int cmd_plan(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		switch (option) {
 		case 'f':
-			json = strcmp(optarg, "json") == 0;
-			if (json || strcmp(optarg, "text") == 0)
-				break;
-			fprintf(stderr, "natsim: error: --format is text or json, not \"%s\"\n",
-				optarg);
-			return STATUS_USAGE;
+			if (usage_format("plan", optarg, &json) != STATUS_OK)
+				return STATUS_USAGE;
+			break;
 		case 'h':
 			print_help();
 			return STATUS_OK;

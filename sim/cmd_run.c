@@ -23,13 +23,12 @@
 #include "observe/play.h"
 #include "plan/plan.h"
 #include "topo/topo.h"
+#include "usage.h"
 #include "verdict/report.h"
 #include "verdict/verdict.h"
 
-enum format { FORMAT_TEXT, FORMAT_JSON };
-
 struct options {
-	enum format format;
+	bool json;
 	const char *output; /* NULL: stdout */
 	const char *colour; /* auto, always, never */
 	enum report_detail detail;
@@ -85,13 +84,6 @@ static void print_usage(FILE *out)
 
 /* --- options ----------------------------------------------------------------- */
 
-static int usage_error(const char *what, const char *value)
-{
-	fprintf(stderr, "natsim: error: %s \"%s\"; \"natsim run --help\" lists all options\n", what,
-		value);
-	return STATUS_USAGE;
-}
-
 static bool number_parse(const char *text, size_t *ret)
 {
 	char *end;
@@ -107,21 +99,10 @@ static bool number_parse(const char *text, size_t *ret)
 	return true;
 }
 
-static int format_parse(const char *word, struct options *ret)
-{
-	if (strcmp(word, "json") == 0)
-		ret->format = FORMAT_JSON;
-	else if (strcmp(word, "text") == 0)
-		ret->format = FORMAT_TEXT;
-	else
-		return usage_error("--format is text or json, not", word);
-	return STATUS_OK;
-}
-
 static int colour_parse(const char *word, struct options *ret)
 {
 	if (strcmp(word, "auto") != 0 && strcmp(word, "always") != 0 && strcmp(word, "never") != 0)
-		return usage_error("--color is auto, always or never, not", word);
+		return usage_error("run", "--color is auto, always or never, not", word);
 	ret->colour = word;
 	return STATUS_OK;
 }
@@ -154,7 +135,7 @@ static int options_parse(int argc, char **argv, struct options *ret, bool *help)
 			break;
 		switch (option) {
 		case 'f':
-			r = format_parse(optarg, ret);
+			r = usage_format("run", optarg, &ret->json);
 			break;
 		case 'o':
 			ret->output = optarg;
@@ -173,17 +154,18 @@ static int options_parse(int argc, char **argv, struct options *ret, bool *help)
 			break;
 		case 'i':
 			if (!number_parse(optarg, &ret->inject_failure))
-				r = usage_error("--inject-failure wants a step's number, not",
+				r = usage_error("run",
+						"--inject-failure wants a step's number, not",
 						optarg);
 			break;
 		case 'h':
 			*help = true;
 			break;
 		case ':':
-			r = usage_error("a value is missing after", argv[optind - 1]);
+			r = usage_error("run", "a value is missing after", argv[optind - 1]);
 			break;
 		default:
-			r = usage_error("there is no option", argv[optind - 1]);
+			r = usage_error("run", "there is no option", argv[optind - 1]);
 			break;
 		}
 	}
@@ -394,7 +376,7 @@ static int work(void *data)
 		}
 		job_run(session, &session->jobs[i]);
 		interrupted = session->jobs[i].judgement && session->jobs[i].judgement->interrupted;
-		if (session->options.format == FORMAT_JSON)
+		if (session->options.json)
 			continue;
 		report = job_report(&session->jobs[i]);
 		if (i && session->style.detail != REPORT_QUIET)
@@ -402,7 +384,7 @@ static int work(void *data)
 		r = report_text(&report, &session->style, session->out);
 		fflush(session->out);
 	}
-	if (!r && session->options.format == FORMAT_JSON)
+	if (!r && session->options.json)
 		r = print_json(session);
 	else if (!r && session->job_count > 1)
 		print_sum(session);
