@@ -64,7 +64,7 @@ static void extent(const struct draws *d, int *ret_low, int *ret_high)
 	size_t i;
 
 	*ret_low = *ret_high = d->external[0];
-	for (i = 1; i < d->count; i++) {
+	for (i = 1; i < d->count && i < SAMPLES; i++) {
 		if (d->external[i] < *ret_low)
 			*ret_low = d->external[i];
 		if (d->external[i] > *ret_high)
