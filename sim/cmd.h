@@ -12,6 +12,13 @@ enum {
 	STATUS_UNSUPPORTED = 4, /* this machine cannot run it */
 };
 
+/*
+ * The exit status for a lab that could not be built or played: STATUS_LAB, or
+ * STATUS_UNSUPPORTED. Inside the supervisor every privilege there can be is ours, so only
+ * what this kernel has not got counts against the machine. @error is a negative errno.
+ */
+int status_of_trouble(int error);
+
 /* Each gets its own words, argv[0] being the verb, and returns an exit status. */
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);

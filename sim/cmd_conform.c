@@ -217,14 +217,6 @@ static int print_json(const struct session *session)
 	return r ? -EIO : 0;
 }
 
-static int status_of(int error)
-{
-	return error == -EOPNOTSUPP || error == -EPROTONOSUPPORT || error == -EAFNOSUPPORT ||
-			       error == -ENOSYS
-		       ? STATUS_UNSUPPORTED
-		       : STATUS_LAB;
-}
-
 static int worse(int a, int b)
 {
 	return a > b ? a : b;
@@ -245,7 +237,7 @@ static int work(void *data)
 			diag_system(&d, -r, "the bed");
 		diag_print(&d, stderr, term_colour(stderr));
 		if (r < 0) {
-			status = worse(status, status_of(r));
+			status = worse(status, status_of_trouble(r));
 			continue;
 		}
 		if (!conformance_good(&job->conformance))
@@ -278,7 +270,7 @@ static int supervise(struct session *session)
 	if (!d.errors)
 		diag_system(&d, -r, "the bed's supervisor");
 	diag_print(&d, stderr, term_colour(stderr));
-	return r == -EPERM ? STATUS_UNSUPPORTED : status_of(r);
+	return r == -EPERM ? STATUS_UNSUPPORTED : status_of_trouble(r);
 }
 
 static int prepare(struct session *session, char **arguments)

@@ -238,23 +238,6 @@ static void progress_step(void *data, size_t index)
 
 /* --- running --------------------------------------------------------------------- */
 
-/*
- * What it means for the exit status that the lab could not be built or played. Inside
- * the supervisor every privilege there can be is ours, so only what this kernel has
- * not got counts against the machine.
- */
-static int trouble_status(int error)
-{
-	switch (-error) {
-	case EOPNOTSUPP:
-	case EPROTONOSUPPORT:
-	case EAFNOSUPPORT:
-	case ENOSYS:
-		return STATUS_UNSUPPORTED;
-	}
-	return STATUS_LAB;
-}
-
 static int job_play(struct session *session, struct job *job)
 {
 	CLEANUP(lab_free_cleanup) struct lab *lab = NULL;
@@ -295,7 +278,7 @@ static void job_run(struct session *session, struct job *job)
 		diag_print(&job->trouble, stderr, session->colour_errors);
 	}
 	if (r)
-		job->status = trouble_status(r);
+		job->status = status_of_trouble(r);
 	else
 		job->status = judgement_good(job->judgement) ? STATUS_OK : STATUS_BROKEN;
 }
@@ -410,7 +393,7 @@ static int supervise(struct session *session)
 	if (!d.errors)
 		diag_system(&d, -r, "the lab's supervisor");
 	diag_print(&d, stderr, session->colour_errors);
-	return r == -EPERM ? STATUS_UNSUPPORTED : trouble_status(r);
+	return r == -EPERM ? STATUS_UNSUPPORTED : status_of_trouble(r);
 }
 
 static bool wants_colour(const char *when, FILE *stream)
