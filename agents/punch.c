@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* punch: two sockets around punch/punch.c. */
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/cli/line.h"
 #include "agents/cli/options.h"
+#include "agents/cli/session.h"
 #include "agents/net/clock.h"
-#include "agents/net/resolve.h"
-#include "agents/net/udp.h"
+#include "agents/net/drive.h"
+#include "agents/net/own.h"
 #include "agents/net/wait.h"
 #include "agents/punch/punch.h"
 
 struct peer {
 	struct punch core;
-	int fds[PUNCH_SOCKETS];
+	struct sockets sockets;
 	struct endpoint
 		local; /* the main socket's, with the address it speaks from to the rendezvous */
 	enum punch_phase told; /* the phase of which stdout knows */
@@ -24,47 +23,13 @@ struct peer {
 
 static void peer_clear(struct peer *peer)
 {
-	size_t i;
-
-	for (i = 0; i < PUNCH_SOCKETS; i++)
-		fd_cleanup(&peer->fds[i]);
+	sockets_clear(&peer->sockets);
 }
 
 static void say(void *context, const char *line)
 {
 	(void)context;
 	fprintf(stderr, "%s\n", line);
-}
-
-/* All addresses a peer in the same network could use, the one towards the rendezvous first. */
-static void list_privates(const struct endpoint *local, struct punch_config *config)
-{
-	struct ifaddrs *all = NULL, *each;
-
-	config->privates[config->private_count++] = *local;
-	if (getifaddrs(&all) < 0)
-		return;
-	for (each = all; each && config->private_count < PRIVATE_MAX; each = each->ifa_next) {
-		struct sockaddr_storage address = {0};
-		struct endpoint endpoint;
-
-		if (!each->ifa_addr || each->ifa_addr->sa_family != local->addr.family ||
-		    (each->ifa_flags & IFF_LOOPBACK) || !(each->ifa_flags & IFF_UP))
-			continue;
-		memcpy(&address, each->ifa_addr,
-		       local->addr.family == AF_INET ? sizeof(struct sockaddr_in)
-						     : sizeof(struct sockaddr_in6));
-		if (!endpoint_from_sockaddr(&address, &endpoint) ||
-		    addr_equal(&endpoint.addr, &local->addr))
-			continue;
-		/* A link-local address means nothing without naming the link. */
-		if (endpoint.addr.family == AF_INET6 && endpoint.addr.bytes[0] == 0xfe &&
-		    (endpoint.addr.bytes[1] & 0xc0) == 0x80)
-			continue;
-		endpoint.port = local->port;
-		config->privates[config->private_count++] = endpoint;
-	}
-	freeifaddrs(all);
 }
 
 static int open_sockets(struct peer *peer, const struct endpoint *rendezvous, uint16_t port,
@@ -75,13 +40,9 @@ static int open_sockets(struct peer *peer, const struct endpoint *rendezvous, ui
 	int r;
 
 	for (i = 0; i < PUNCH_SOCKETS; i++) {
-		r = udp_open(&any, i == PUNCH_MAIN ? &peer->local : NULL, d);
+		r = sockets_add(&peer->sockets, &any, i == PUNCH_MAIN ? &peer->local : NULL, d);
 		if (r < 0)
 			return r;
-		peer->fds[i] = r;
-		r = udp_keep_errors(peer->fds[i], any.addr.family);
-		if (r < 0)
-			return diag_system(d, -r, "cannot ask for ICMP errors");
 		any.port = 0;
 	}
 	return udp_source_for(rendezvous, &peer->local.addr, d);
@@ -91,7 +52,7 @@ static int open_sockets(struct peer *peer, const struct endpoint *rendezvous, ui
 
 static int tell_paired(struct peer *peer)
 {
-	const struct introduction *known = &peer->core.peer;
+	const struct introduction *known = &peer->core.meeting.peer;
 	struct line line;
 
 	line_begin(&line, "paired");
@@ -123,12 +84,13 @@ static int tell_connected(struct peer *peer)
 	return line_write(&line, stdout);
 }
 
-static int tell_progress(struct peer *peer)
+static int tell_progress(void *context)
 {
+	struct peer *peer = context;
 	const struct punch *core = &peer->core;
 	int r = 0;
 
-	if (peer->told < PHASE_DIALLING && core->peer.stage >= SESSION_PAIRED) {
+	if (peer->told < PHASE_DIALLING && core->meeting.peer.stage >= SESSION_PAIRED) {
 		peer->told = PHASE_DIALLING;
 		r = tell_paired(peer);
 	}
@@ -150,10 +112,10 @@ static int tell_result(struct peer *peer)
 	line_begin(&line, "result");
 	line_text(&line, "path", path);
 	line_endpoint(&line, "local", &peer->local);
-	if (core->welcomed)
-		line_endpoint(&line, "public", &core->peer.mapped);
+	if (core->meeting.welcomed)
+		line_endpoint(&line, "public", &core->meeting.peer.mapped);
 	if (peer->told >= PHASE_DIALLING) {
-		line_endpoint(&line, "peer_public", &core->peer.peer_public);
+		line_endpoint(&line, "peer_public", &core->meeting.peer.peer_public);
 		line_text(&line, "blind", blind_name(core->blind));
 	}
 	if (core->candidates.settled) {
@@ -172,81 +134,77 @@ static int tell_result(struct peer *peer)
 
 /* ---- the loop ---- */
 
-static void drain(struct peer *peer, enum punch_socket socket)
+static bool on_send(void *context, uint64_t now, struct datagram *ret)
 {
-	uint8_t datagram[2048];
-	struct udp_error error;
-	struct endpoint from;
-	int turns = 64; /* then the clock and the signals want a look */
-	ssize_t n;
+	struct peer *peer = context;
 
-	while (udp_error(peer->fds[socket], &error) == 0) {
-		if (socket == PUNCH_MAIN && error.error == ECONNREFUSED &&
-		    addr_equal(&error.reporter, &error.destination.addr))
-			punch_refused(&peer->core, &error.destination, clock_now());
-	}
-	while (turns-- > 0 &&
-	       (n = udp_receive(peer->fds[socket], datagram, sizeof(datagram), &from)) >= 0) {
-		if (socket == PUNCH_MAIN)
-			punch_receive(&peer->core, &from, datagram, (size_t)n, clock_now());
-	}
+	return punch_send(&peer->core, now, ret);
 }
 
-static void interrupted(struct peer *peer)
+static uint64_t on_due(void *context)
 {
-	struct punch_packet packet;
+	const struct peer *peer = context;
 
-	if (punch_leave(&peer->core, &packet))
-		(void)udp_send(peer->fds[packet.by], &packet.to, packet.bytes, packet.length);
+	return punch_due(&peer->core);
 }
 
-static int run(struct peer *peer, int signals)
+static bool on_over(void *context)
 {
-	struct punch_packet packet;
-	bool ready[PUNCH_SOCKETS];
-	size_t i;
-	int r;
+	const struct peer *peer = context;
 
-	for (;;) {
-		while (punch_send(&peer->core, clock_now(), &packet))
-			(void)udp_send(peer->fds[packet.by], &packet.to, packet.bytes,
-				       packet.length);
-		r = tell_progress(peer);
-		if (r < 0 || punch_over(&peer->core))
-			return r;
-		r = wait_for(signals, peer->fds, PUNCH_SOCKETS, punch_due(&peer->core), ready);
-		if (r == WAIT_STOP)
-			interrupted(peer);
-		if (r < 0 || r == WAIT_STOP)
-			return r;
-		for (i = 0; r == WAIT_READY && i < PUNCH_SOCKETS; i++) {
-			if (ready[i])
-				drain(peer, (enum punch_socket)i);
-		}
-	}
+	return punch_over(&peer->core);
 }
+
+static void on_receive(void *context, size_t socket, const struct endpoint *from, const void *bytes,
+		       size_t length, uint64_t now)
+{
+	struct peer *peer = context;
+
+	if (socket == PUNCH_MAIN)
+		punch_receive(&peer->core, from, bytes, length, now);
+}
+
+static void on_refused(void *context, size_t socket, const struct udp_error *error, uint64_t now)
+{
+	struct peer *peer = context;
+
+	if (socket == PUNCH_MAIN && error->error == ECONNREFUSED &&
+	    addr_equal(&error->reporter, &error->destination.addr))
+		punch_refused(&peer->core, &error->destination, now);
+}
+
+static bool on_leave(void *context, struct datagram *ret)
+{
+	struct peer *peer = context;
+
+	return punch_leave(&peer->core, ret);
+}
+
+static const struct drive_ops ops = {
+	.send = on_send,
+	.due = on_due,
+	.over = on_over,
+	.events = {.receive = on_receive, .refused = on_refused},
+	.tell = tell_progress,
+	.leave = on_leave,
+};
 
 static int set_up(struct peer *peer, const char *rendezvous, const char *session, uint16_t port,
-		  struct punch_config *config, struct diag *d)
+		  struct meeting_config *config, struct diag *d)
 {
-	size_t length = strlen(session);
-	int r;
+	int r = session_options(rendezvous, session, config, d);
 
-	if (length < 1 || length > SESSION_NAME_MAX)
-		return diag_error(d, EINVAL, "--session takes 1 to %d bytes", SESSION_NAME_MAX);
-	config->session = session;
-	r = resolve_endpoint(rendezvous, 1024, &config->rendezvous, d);
 	if (r >= 0)
 		r = open_sockets(peer, &config->rendezvous, port, d);
 	if (r >= 0)
-		list_privates(&peer->local, config);
+		config->private_count = own_endpoints(&peer->local, config->privates, PRIVATE_MAX);
 	return r;
 }
 
 int main(int argc, char *argv[])
 {
-	struct peer peer CLEANUP(peer_clear) = {.fds = {-1, -1}};
-	struct punch_config config = {.timeout = 10 * SEC, .random = random_system};
+	struct peer peer CLEANUP(peer_clear) = {.sockets = SOCKETS_NONE};
+	struct punch_config config = {.timeout = 10 * SEC, .meeting = {.random = random_system}};
 	const char *rendezvous = NULL, *session = NULL;
 	uint64_t port = 0, messages = 5;
 	bool verbose = false;
@@ -282,7 +240,7 @@ int main(int argc, char *argv[])
 	if (r >= 0)
 		r = signals = wait_signals(&diag);
 	if (r >= 0)
-		r = set_up(&peer, rendezvous, session, (uint16_t)port, &config, &diag);
+		r = set_up(&peer, rendezvous, session, (uint16_t)port, &config.meeting, &diag);
 	if (r < 0) {
 		return cli_misuse(&cli, &diag, stderr);
 	}
@@ -293,7 +251,7 @@ int main(int argc, char *argv[])
 	line_endpoint(&line, "local", &peer.local);
 	r = line_write(&line, stdout);
 	if (r == 0)
-		r = run(&peer, signals);
+		r = drive(&ops, &peer, &peer.sockets, signals);
 	if (r == 0)
 		r = tell_result(&peer);
 	return r == 0 && peer.core.phase == PHASE_DONE ? 0 : 1;

@@ -4,6 +4,7 @@
 
 #include "agents/cli/line.h"
 #include "agents/cli/options.h"
+#include "agents/cli/session.h"
 #include "agents/net/clock.h"
 #include "agents/net/resolve.h"
 #include "agents/net/udp.h"
@@ -76,7 +77,7 @@ int main(int argc, char *argv[])
 	struct rendezvous_config config = {
 		.sessions = SESSIONS_MAX, .idle = 30 * SEC, .random = random_system};
 	const char *listen = "0.0.0.0";
-	uint64_t port = 1024;
+	uint64_t port = RENDEZVOUS_PORT;
 	struct rendezvous *core CLEANUP(rendezvous_free_cleanup) = NULL;
 	struct service service = {.fd = -1};
 	const struct cli_option options[] = {

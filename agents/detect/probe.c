@@ -38,11 +38,8 @@ enum detect_socket probe_socket(enum detect_probe which)
 
 void probe_make(struct probe *probe, const struct endpoint *to, const struct random_source *random)
 {
-	uint8_t bytes[STUN_ID_SIZE - 4];
-
 	*probe = (struct probe){.to = *to};
-	random_fill(random, bytes, sizeof(bytes));
-	stun_make_id(bytes, probe->id);
+	transaction_new_id(random, probe->id);
 }
 
 void probe_emit(struct probe *probe, enum detect_probe which, uint64_t now,

@@ -34,14 +34,6 @@ static struct candidate *find(struct candidates *candidates, const struct endpoi
 	return NULL;
 }
 
-static void new_id(struct candidates *candidates, uint8_t ret[STUN_ID_SIZE])
-{
-	uint8_t random[STUN_ID_SIZE - 4];
-
-	random_fill(&candidates->random, random, sizeof(random));
-	stun_make_id(random, ret);
-}
-
 struct candidate *candidates_add(struct candidates *candidates, enum candidate_kind kind,
 				 const struct endpoint *to, uint64_t now)
 {
@@ -51,8 +43,8 @@ struct candidate *candidates_add(struct candidates *candidates, enum candidate_k
 		return candidate;
 	candidate = &candidates->list[candidates->count++];
 	*candidate = (struct candidate){.kind = kind, .to = *to};
-	new_id(candidates, candidate->id);
-	new_id(candidates, candidate->nominate_id);
+	transaction_new_id(&candidates->random, candidate->id);
+	transaction_new_id(&candidates->random, candidate->nominate_id);
 	transaction_start(&candidate->checks, &candidates->timing, now);
 	return candidate;
 }

@@ -58,33 +58,10 @@ finish(struct punch *punch, enum punch_phase phase, uint64_t now, const char *fo
 		say(punch, "%s", punch->reason);
 }
 
-static void new_id(struct punch *punch, uint8_t ret[STUN_ID_SIZE])
-{
-	uint8_t random[STUN_ID_SIZE - 4];
-
-	random_fill(&punch->config.random, random, sizeof(random));
-	stun_make_id(random, ret);
-}
-
-/* Tell the rendezvous (again) at @now, then at growing intervals from @first to @longest. */
-static void rejoin(struct punch *punch, uint64_t first, uint64_t longest, uint64_t now)
-{
-	struct transaction_timing timing = {.first = first, .longest = longest};
-
-	transaction_start(&punch->joining, &timing, now);
-}
-
 void punch_start(struct punch *punch, const struct punch_config *config, uint64_t now)
 {
 	*punch = (struct punch){.config = *config, .started = now, .phase = PHASE_JOINING};
-	punch->join.stage = JOIN_JOINED;
-	punch->join.session_length = strnlen(config->session, SESSION_NAME_MAX);
-	memcpy(punch->join.session, config->session, punch->join.session_length);
-	punch->join.private_count = config->private_count;
-	memcpy(punch->join.privates, config->privates, sizeof(punch->join.privates));
-	random_fill(&config->random, punch->join.peer, sizeof(punch->join.peer));
-	new_id(punch, punch->join_id);
-	rejoin(punch, 100 * MSEC, SEC, now); /* RFC 3489 section 9.3's first interval */
+	meeting_start(&punch->meeting, &config->meeting, now);
 }
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
@@ -94,26 +71,26 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 
 static void start_punching(struct punch *punch, uint64_t now)
 {
+	const struct introduction *peer = &punch->meeting.peer;
 	/* Nothing is known of the path between the peers; the way to the rendezvous is a guess. */
 	const struct transaction_timing timing = {
-		.first = clamp(punch->rendezvous_rtt, 5 * MSEC, 100 * MSEC),
+		.first = clamp(punch->meeting.round_trip, 5 * MSEC, 100 * MSEC),
 		.longest = 200 * MSEC,
 	};
 	size_t i;
 
 	punch->phase = PHASE_PUNCHING;
 	say(punch, "both have dialled: punching");
-	candidates_start(&punch->candidates, punch->peer.role, &punch->config.random, &timing);
+	candidates_start(&punch->candidates, peer->role, &punch->meeting.random, &timing);
 	/* Private ones first: behind the same NAT they are the short way. */
-	for (i = 0; i < punch->peer.private_count; i++) {
-		enum candidate_kind kind =
-			endpoint_equal(&punch->peer.privates[i], &punch->peer.peer_public)
-				? CANDIDATE_PUBLIC
-				: CANDIDATE_PRIVATE;
+	for (i = 0; i < peer->private_count; i++) {
+		enum candidate_kind kind = endpoint_equal(&peer->privates[i], &peer->peer_public)
+						   ? CANDIDATE_PUBLIC
+						   : CANDIDATE_PRIVATE;
 
-		(void)candidates_add(&punch->candidates, kind, &punch->peer.privates[i], now);
+		(void)candidates_add(&punch->candidates, kind, &peer->privates[i], now);
 	}
-	(void)candidates_add(&punch->candidates, CANDIDATE_PUBLIC, &punch->peer.peer_public, now);
+	(void)candidates_add(&punch->candidates, CANDIDATE_PUBLIC, &peer->peer_public, now);
 }
 
 static void connect_if_settled(struct punch *punch, uint64_t now)
@@ -122,7 +99,7 @@ static void connect_if_settled(struct punch *punch, uint64_t now)
 	const struct talk_config config = {
 		.messages = punch->config.messages,
 		.interval = punch->config.interval,
-		.random = punch->config.random,
+		.random = punch->meeting.random,
 	};
 	char text[ENDPOINT_TEXT_MAX];
 
@@ -154,85 +131,81 @@ static void seal_answer(struct punch *punch, const struct sealed *request,
 			const struct endpoint *from)
 {
 	size_t room = sizeof(punch->replies) / sizeof(*punch->replies);
-	struct punch_packet *reply;
+	struct punch_reply *reply;
 
 	if (punch->reply_count == room)
 		return; /* as good as lost; it will be asked for again */
 	reply = &punch->replies[(punch->reply_first + punch->reply_count) % room];
-	reply->by = PUNCH_MAIN;
 	reply->to = *from;
 	reply->length = seal_reply(&punch->seal, request, from, reply->bytes);
 	punch->reply_count++;
 }
 
-static bool take_reply(struct punch *punch, struct punch_packet *ret)
+static bool take_reply(struct punch *punch, struct datagram *ret)
 {
 	size_t room = sizeof(punch->replies) / sizeof(*punch->replies);
+	const struct punch_reply *reply = &punch->replies[punch->reply_first];
 
 	if (punch->reply_count == 0)
 		return false;
-	*ret = punch->replies[punch->reply_first];
+	ret->socket = PUNCH_MAIN;
+	ret->to = reply->to;
+	ret->length = reply->length;
+	memcpy(ret->bytes, reply->bytes, reply->length);
 	punch->reply_first = (punch->reply_first + 1) % room;
 	punch->reply_count--;
 	return true;
 }
 
-bool punch_leave(struct punch *punch, struct punch_packet *ret)
+/* @length bytes for the rendezvous were written into @ret. */
+static bool to_rendezvous(const struct punch *punch, size_t length, struct datagram *ret)
 {
-	uint8_t id[STUN_ID_SIZE];
-
-	punch->leave_due = false;
-	/* A Join whose answer never came may have arrived all the same. */
-	if (punch->refused || punch->left || punch->join_sent == 0)
-		return false;
-	punch->left = true;
-	new_id(punch, id);
-	ret->by = PUNCH_MAIN;
-	ret->to = punch->config.rendezvous;
-	ret->length = leave_write(&punch->join, id, ret->bytes, sizeof(ret->bytes));
-	return true;
+	ret->socket = PUNCH_MAIN;
+	ret->to = punch->meeting.rendezvous;
+	ret->length = length;
+	return length > 0;
 }
 
-static void dial_blind(struct punch *punch, struct punch_packet *ret)
+bool punch_leave(struct punch *punch, struct datagram *ret)
+{
+	punch->leave_due = false;
+	return to_rendezvous(punch, meeting_leave(&punch->meeting, ret->bytes), ret);
+}
+
+static void dial_blind(struct punch *punch, uint64_t now, struct datagram *ret)
 {
 	char text[ENDPOINT_TEXT_MAX];
 	uint8_t id[STUN_ID_SIZE];
 
 	punch->blind_due = false;
-	new_id(punch, id);
-	ret->by = PUNCH_BLIND;
-	ret->to = punch->peer.peer_public;
+	transaction_new_id(&punch->meeting.random, id);
+	ret->socket = PUNCH_BLIND;
+	ret->to = punch->meeting.peer.peer_public;
 	ret->length = seal_blind(&punch->seal, id, ret->bytes);
 	say(punch, "blind dial to %s from a fresh socket", endpoint_format(&ret->to, text));
+	meeting_dialled(&punch->meeting, now);
 }
 
-static bool send_join(struct punch *punch, uint64_t now, struct punch_packet *ret)
+static bool send_join(struct punch *punch, uint64_t now, struct datagram *ret)
 {
-	if (transaction_step(&punch->joining, now) != TRANSACTION_SEND)
-		return false;
-	if (punch->joining.sent == 1)
-		punch->join_sent = now;
-	ret->by = PUNCH_MAIN;
-	ret->to = punch->config.rendezvous;
-	ret->length = join_write(&punch->join, punch->join_id, ret->bytes, sizeof(ret->bytes));
-	return true;
+	return to_rendezvous(punch, meeting_send(&punch->meeting, now, ret->bytes), ret);
 }
 
-static bool send_check(struct punch *punch, uint64_t now, struct punch_packet *ret)
+static bool send_check(struct punch *punch, uint64_t now, struct datagram *ret)
 {
 	struct candidate_check check;
 
 	if (!candidates_send(&punch->candidates, now, &check))
 		return false;
-	ret->by = PUNCH_MAIN;
+	ret->socket = PUNCH_MAIN;
 	ret->to = check.candidate->to;
 	ret->length = seal_check(&punch->seal, check.id, check.nominate, ret->bytes);
 	return true;
 }
 
-static bool send_talk(struct punch *punch, uint64_t now, struct punch_packet *ret)
+static bool send_talk(struct punch *punch, uint64_t now, struct datagram *ret)
 {
-	ret->by = PUNCH_MAIN;
+	ret->socket = PUNCH_MAIN;
 	ret->to = punch->candidates.settled->to;
 	ret->length = talk_send(&punch->talk, &punch->seal, now, ret->bytes);
 	check_talk(punch, now);
@@ -245,8 +218,8 @@ static void fail_late(struct punch *punch, uint64_t now)
 	char text[ENDPOINT_TEXT_MAX];
 	double seconds = to_ms(punch->config.timeout) / 1000;
 
-	endpoint_format(&punch->config.rendezvous, text);
-	if (!punch->welcomed)
+	endpoint_format(&punch->meeting.rendezvous, text);
+	if (!punch->meeting.welcomed)
 		finish(punch, PHASE_FAILED, now, "no rendezvous: %s did not answer in %.1f s", text,
 		       seconds);
 	else if (punch->phase == PHASE_JOINING)
@@ -264,7 +237,7 @@ static void fail_late(struct punch *punch, uint64_t now)
 		       seconds);
 }
 
-bool punch_send(struct punch *punch, uint64_t now, struct punch_packet *ret)
+bool punch_send(struct punch *punch, uint64_t now, struct datagram *ret)
 {
 	if (take_reply(punch, ret))
 		return true;
@@ -275,7 +248,7 @@ bool punch_send(struct punch *punch, uint64_t now, struct punch_packet *ret)
 	switch (punch->phase) {
 	case PHASE_DIALLING:
 		if (punch->blind_due) {
-			dial_blind(punch, ret);
+			dial_blind(punch, now, ret);
 			return true;
 		}
 		return send_join(punch, now, ret);
@@ -301,7 +274,7 @@ uint64_t punch_due(const struct punch *punch)
 	switch (punch->phase) {
 	case PHASE_JOINING:
 	case PHASE_DIALLING:
-		due = punch->joining.due;
+		due = meeting_due(&punch->meeting);
 		break;
 	case PHASE_PUNCHING:
 		due = candidates_due(&punch->candidates);
@@ -375,69 +348,35 @@ static void open_held(struct punch *punch, uint64_t now)
 	struct stun_message message;
 
 	if (punch->held_length > 0 && stun_parse(punch->held, punch->held_length, &message))
-		open_sealed(punch, &punch->peer.peer_public, &message, now);
+		open_sealed(punch, &punch->meeting.peer.peer_public, &message, now);
 	punch->held_length = 0;
 }
 
-static void take_pair(struct punch *punch, const struct introduction *introduction, uint64_t now)
+static void take_pair(struct punch *punch, uint64_t now)
 {
-	char own[ENDPOINT_TEXT_MAX], peer[ENDPOINT_TEXT_MAX];
-	uint64_t first = clamp(2 * punch->rendezvous_rtt, 20 * MSEC, 500 * MSEC);
+	const struct introduction *peer = &punch->meeting.peer;
+	char own[ENDPOINT_TEXT_MAX], other[ENDPOINT_TEXT_MAX];
 
-	punch->peer = *introduction;
-	punch->seal.role = introduction->role;
-	memcpy(punch->seal.token, introduction->token, TOKEN_SIZE);
-	say(punch, "paired: we are %s, the peer is %s", endpoint_format(&introduction->mapped, own),
-	    endpoint_format(&introduction->peer_public, peer));
+	punch->seal.role = peer->role;
+	memcpy(punch->seal.token, peer->token, TOKEN_SIZE);
+	say(punch, "paired: we are %s, the peer is %s", endpoint_format(&peer->mapped, own),
+	    endpoint_format(&peer->peer_public, other));
 	punch->phase = PHASE_DIALLING;
 	punch->blind_due = true;
-	punch->join.stage = JOIN_DIALLED;
-	new_id(punch, punch->join_id);
-	rejoin(punch, first, SEC, now);
 	open_held(punch, now);
 }
 
-static void take_introduction(struct punch *punch, const struct stun_message *message, uint64_t now)
+/* The meeting may have moved on. */
+static void follow_meeting(struct punch *punch, uint64_t now)
 {
-	bool answer = message->class == STUN_SUCCESS;
-	struct introduction introduction;
-
-	/* A push has our last Join's id too, which no stranger knows. */
-	if (memcmp(stun_id(message), punch->join_id, STUN_ID_SIZE) != 0)
+	if (punch->phase > PHASE_DIALLING)
 		return;
-	if (!introduction_read(message, &introduction))
-		return;
-	if (answer && punch->joining.sent > 0)
-		punch->rendezvous_rtt = now - punch->join_sent;
-	punch->welcomed = true;
-	if (introduction.stage == SESSION_WAITING && punch->phase == PHASE_JOINING) {
-		/* Keep the mapping open and the rendezvous aware of us until somebody comes. */
-		punch->peer.mapped = introduction.mapped;
-		punch->joining.due = now + SEC;
-		punch->joining.interval = SEC;
-		return;
-	}
-	if (introduction.stage >= SESSION_PAIRED && punch->phase == PHASE_JOINING)
-		take_pair(punch, &introduction, now);
-	/* Before our own blind packet has left, "go" cannot be meant for us. */
-	if (introduction.stage == SESSION_GO && punch->phase == PHASE_DIALLING && !punch->blind_due)
+	if (punch->meeting.phase == MEETING_REFUSED)
+		finish(punch, PHASE_FAILED, now, "session refused: %s", punch->meeting.refusal);
+	else if (punch->phase == PHASE_JOINING && punch->meeting.phase >= MEETING_PAIRED)
+		take_pair(punch, now);
+	else if (punch->phase == PHASE_DIALLING && punch->meeting.phase == MEETING_GO)
 		start_punching(punch, now);
-}
-
-static void take_refusal(struct punch *punch, const struct stun_message *message, uint64_t now)
-{
-	struct stun_attribute attribute;
-	struct stun_error_code error = {.phrase = ""};
-
-	if (punch->phase > PHASE_DIALLING ||
-	    memcmp(stun_id(message), punch->join_id, STUN_ID_SIZE) != 0)
-		return;
-	if (stun_find(message, STUN_ERROR_CODE, &attribute))
-		(void)stun_read_error(&attribute, &error);
-	punch->refused = true;
-	finish(punch, PHASE_FAILED, now, "session refused: %.*s (%u)",
-	       (int)(error.phrase_length < 80 ? error.phrase_length : 80), error.phrase,
-	       error.code);
 }
 
 void punch_receive(struct punch *punch, const struct endpoint *from, const void *datagram,
@@ -448,14 +387,10 @@ void punch_receive(struct punch *punch, const struct endpoint *from, const void 
 	if (punch->phase >= PHASE_DONE || !stun_parse(datagram, length, &message) ||
 	    message.classic)
 		return;
-	if (message.method != METHOD_JOIN)
+	if (meeting_receive(&punch->meeting, from, &message, now))
+		follow_meeting(punch, now);
+	else
 		open_sealed(punch, from, &message, now);
-	else if (!endpoint_equal(from, &punch->config.rendezvous))
-		return;
-	else if (message.class == STUN_ERROR)
-		take_refusal(punch, &message, now);
-	else if (message.class != STUN_REQUEST)
-		take_introduction(punch, &message, now);
 }
 
 void punch_refused(struct punch *punch, const struct endpoint *to, uint64_t now)

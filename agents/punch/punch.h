@@ -6,20 +6,18 @@
 #ifndef NATSIM_AGENTS_PUNCH_PUNCH_H
 #define NATSIM_AGENTS_PUNCH_PUNCH_H
 
+#include "agents/net/datagram.h"
 #include "agents/punch/candidates.h"
 #include "agents/punch/talk.h"
+#include "agents/rendezvous/meeting.h"
 
 enum punch_socket { PUNCH_MAIN, PUNCH_BLIND, PUNCH_SOCKETS };
 
 struct punch_config {
-	struct endpoint rendezvous;
-	const char *session; /* 1 to SESSION_NAME_MAX bytes */
-	struct endpoint privates[PRIVATE_MAX];
-	size_t private_count;
+	struct meeting_config meeting;
 	uint32_t messages;
 	uint64_t interval; /* nanoseconds, between messages */
 	uint64_t timeout;  /* nanoseconds, from start to a settled path */
-	struct random_source random;
 	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
 	void *say_context;
 };
@@ -36,11 +34,10 @@ enum punch_phase {
 
 enum blind { BLIND_NONE, BLIND_RECEIVED, BLIND_LATE };
 
-struct punch_packet {
-	enum punch_socket by;
+struct punch_reply {
 	struct endpoint to;
 	size_t length;
-	uint8_t bytes[JOIN_SIZE];
+	uint8_t bytes[SEALED_MAX];
 };
 
 struct punch {
@@ -48,15 +45,8 @@ struct punch {
 	enum punch_phase phase;
 	uint64_t started, connected, ended;
 
-	struct join join;
-	uint8_t join_id[STUN_ID_SIZE];
-	struct transaction joining;
-	uint64_t join_sent, rendezvous_rtt;
-	bool welcomed; /* the rendezvous has answered */
-	bool refused, left;
-
-	struct introduction peer; /* meaningful from PHASE_DIALLING on */
-	struct seal seal;
+	struct meeting meeting;
+	struct seal seal; /* meaningful from PHASE_DIALLING on */
 	bool blind_due, leave_due;
 	enum blind blind;
 	uint8_t held[SEALED_MAX]; /* came before we had the token to open it */
@@ -65,7 +55,7 @@ struct punch {
 	struct candidates candidates;
 	struct talk talk;
 
-	struct punch_packet replies[8]; /* answers waiting to be sent */
+	struct punch_reply replies[8]; /* answers waiting to be sent */
 	size_t reply_first, reply_count;
 	char reason[160];
 };
@@ -73,7 +63,7 @@ struct punch {
 void punch_start(struct punch *punch, const struct punch_config *config, uint64_t now);
 
 /* The next datagram to send at @now; call until false. */
-bool punch_send(struct punch *punch, uint64_t now, struct punch_packet *ret);
+bool punch_send(struct punch *punch, uint64_t now, struct datagram *ret);
 
 /* When to call punch_send() again if nothing arrives; UINT64_MAX when it is over. */
 uint64_t punch_due(const struct punch *punch);
@@ -88,7 +78,7 @@ void punch_receive(struct punch *punch, const struct endpoint *from, const void 
 void punch_refused(struct punch *punch, const struct endpoint *to, uint64_t now);
 
 /* The last word to the rendezvous of one that is interrupted; false when there is none to say. */
-bool punch_leave(struct punch *punch, struct punch_packet *ret);
+bool punch_leave(struct punch *punch, struct datagram *ret);
 
 const char *blind_name(enum blind blind);
 

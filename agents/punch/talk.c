@@ -43,10 +43,8 @@ static void ask(struct talk *talk, enum talk_question question, uint64_t now)
 		.sends = question == TALK_BYE ? BYES_MAX : 0,
 		.last = rto(talk) * 4,
 	};
-	uint8_t random[STUN_ID_SIZE - 4];
 
-	random_fill(&talk->config.random, random, sizeof(random));
-	stun_make_id(random, talk->id);
+	transaction_new_id(&talk->config.random, talk->id);
 	talk->question = question;
 	transaction_start(&talk->transaction, &timing, now);
 }

@@ -28,6 +28,23 @@ static size_t read_privates(const struct stun_message *message, struct endpoint 
 	return count;
 }
 
+static void put_offer(struct stun_builder *builder, const uint8_t *offer, size_t length)
+{
+	if (length > 0)
+		stun_put(builder, ATTRIBUTE_OFFER, offer, length);
+}
+
+/* One that is too long is none. */
+static size_t read_offer(const struct stun_message *message, uint8_t ret[OFFER_MAX])
+{
+	struct stun_attribute attribute;
+
+	if (!stun_find(message, ATTRIBUTE_OFFER, &attribute) || attribute.length > OFFER_MAX)
+		return 0;
+	memcpy(ret, attribute.value, attribute.length);
+	return attribute.length;
+}
+
 /* A 32-bit value between 1 and @max. */
 static bool read_choice(const struct stun_message *message, uint16_t type, uint32_t max,
 			uint32_t *ret)
@@ -54,6 +71,7 @@ size_t join_write(const struct join *join, const uint8_t id[STUN_ID_SIZE], void 
 	put_who(&builder, join);
 	stun_put_u32(&builder, ATTRIBUTE_STAGE, join->stage);
 	put_privates(&builder, join->privates, join->private_count);
+	put_offer(&builder, join->offer, join->offer_length);
 	stun_put_zeros(&builder, STUN_PADDING, JOIN_SIZE - FINGERPRINT - HEADER - builder.length);
 	stun_put_fingerprint(&builder);
 	return stun_end(&builder);
@@ -88,6 +106,7 @@ bool join_read(const struct stun_message *message, struct join *ret)
 		return false;
 	ret->stage = (enum join_stage)stage;
 	ret->private_count = read_privates(message, ret->privates);
+	ret->offer_length = read_offer(message, ret->offer);
 	return true;
 }
 
@@ -104,6 +123,7 @@ size_t introduction_write(const struct introduction *introduction, enum stun_cla
 		stun_put(&builder, ATTRIBUTE_TOKEN, introduction->token, TOKEN_SIZE);
 		stun_put_xor_address(&builder, ATTRIBUTE_PEER_PUBLIC, &introduction->peer_public);
 		put_privates(&builder, introduction->privates, introduction->private_count);
+		put_offer(&builder, introduction->offer, introduction->offer_length);
 	}
 	stun_put_fingerprint(&builder);
 	return stun_end(&builder);
@@ -120,6 +140,7 @@ bool introduction_read(const struct stun_message *message, struct introduction *
 		return false;
 	ret->stage = (enum session_stage)stage;
 	ret->private_count = 0;
+	ret->offer_length = 0;
 	if (stage < SESSION_PAIRED)
 		return true;
 	if (!read_choice(message, ATTRIBUTE_ROLE, ROLE_CONTROLLED, &role) ||
@@ -131,5 +152,6 @@ bool introduction_read(const struct stun_message *message, struct introduction *
 	    !stun_read_xor_address(message, &attribute, &ret->peer_public))
 		return false;
 	ret->private_count = read_privates(message, ret->privates);
+	ret->offer_length = read_offer(message, ret->offer);
 	return true;
 }

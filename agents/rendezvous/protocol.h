@@ -20,6 +20,7 @@ enum {
 	ATTRIBUTE_PEER_PUBLIC = 0x7f07,
 	ATTRIBUTE_SEQUENCE = 0x7f08,
 	ATTRIBUTE_BLIND = 0x7f09,
+	ATTRIBUTE_OFFER = 0x7f0a,
 };
 
 enum {
@@ -27,12 +28,13 @@ enum {
 	PEER_ID_SIZE = 8,
 	TOKEN_SIZE = 16,
 	PRIVATE_MAX = 4,
+	OFFER_MAX = 128,
 	/*
 	 * A Join is padded to this, and nothing the rendezvous sends is longer than a third
 	 * of it, because it may cause three datagrams: the answer, and a push each for
 	 * "paired" and "go".
 	 */
-	JOIN_SIZE = 704,
+	JOIN_SIZE = 1024,
 	INTRODUCTION_MAX = JOIN_SIZE / 3,
 };
 
@@ -46,6 +48,8 @@ struct join {
 	enum join_stage stage; /* not in a Leave */
 	struct endpoint privates[PRIVATE_MAX];
 	size_t private_count;
+	uint8_t offer[OFFER_MAX]; /* what the other peer shall know; nothing to the rendezvous */
+	size_t offer_length;
 };
 
 /* What a peer is told. */
@@ -61,6 +65,8 @@ struct introduction {
 	struct endpoint peer_public;
 	struct endpoint privates[PRIVATE_MAX]; /* the other peer's */
 	size_t private_count;
+	uint8_t offer[OFFER_MAX]; /* the other peer's */
+	size_t offer_length;
 };
 
 /* Each returns the length written, 0 when @capacity does not do. */

@@ -37,6 +37,8 @@ struct member {
 	struct endpoint public;
 	struct endpoint privates[PRIVATE_MAX];
 	size_t private_count;
+	uint8_t offer[OFFER_MAX];
+	size_t offer_length;
 };
 
 struct session {
@@ -266,10 +268,12 @@ static void introduce(const struct session *session, const struct member *member
 		.role = index == 0 ? ROLE_CONTROLLING : ROLE_CONTROLLED,
 		.peer_public = other->public,
 		.private_count = other->private_count,
+		.offer_length = other->offer_length,
 	};
 
 	memcpy(introduction.token, session->token, TOKEN_SIZE);
 	memcpy(introduction.privates, other->privates, sizeof(introduction.privates));
+	memcpy(introduction.offer, other->offer, sizeof(introduction.offer));
 	ret->to = member->public;
 	ret->length = introduction_write(&introduction, class, member->transaction, ret->bytes,
 					 sizeof(ret->bytes));
@@ -324,6 +328,8 @@ static size_t take_join(struct rendezvous *rendezvous, const struct join *join,
 	member->public = *from;
 	member->private_count = join->private_count;
 	memcpy(member->privates, join->privates, sizeof(member->privates));
+	member->offer_length = join->offer_length;
+	memcpy(member->offer, join->offer, sizeof(member->offer));
 	if (session->stage >= SESSION_PAIRED && join->stage > member->stage)
 		member->stage = join->stage;
 	memcpy(member->transaction, id, STUN_ID_SIZE);

@@ -337,9 +337,3 @@ size_t stun_end(const struct stun_builder *builder)
 {
 	return builder->failed ? 0 : builder->length;
 }
-
-void stun_make_id(const uint8_t random[STUN_ID_SIZE - 4], uint8_t ret[STUN_ID_SIZE])
-{
-	set_u32(ret, STUN_COOKIE);
-	memcpy(ret + 4, random, STUN_ID_SIZE - 4);
-}

@@ -162,7 +162,4 @@ void stun_put_unknown(struct stun_builder *builder, const uint16_t *types, size_
 /* The message's length, or 0 when it did not fit. */
 size_t stun_end(const struct stun_builder *builder);
 
-/* Make a fresh 96-bit transaction id out of @random, cookie in front. */
-void stun_make_id(const uint8_t random[STUN_ID_SIZE - 4], uint8_t ret[STUN_ID_SIZE]);
-
 #endif

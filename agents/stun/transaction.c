@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "agents/stun/transaction.h"
 
+void transaction_new_id(const struct random_source *random, uint8_t ret[STUN_ID_SIZE])
+{
+	static const uint8_t cookie[] = {0x21, 0x12, 0xa4, 0x42}; /* STUN_COOKIE */
+	size_t i;
+
+	for (i = 0; i < sizeof(cookie); i++)
+		ret[i] = cookie[i];
+	random_fill(random, ret + sizeof(cookie), STUN_ID_SIZE - sizeof(cookie));
+}
+
 void transaction_start(struct transaction *transaction, const struct transaction_timing *timing,
 		       uint64_t now)
 {

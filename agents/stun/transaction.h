@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "agents/net/clock.h"
+#include "agents/net/random.h"
+#include "agents/stun/message.h"
 
 struct transaction_timing {
 	uint64_t first;     /* between the first sending and the second; doubles from there */
@@ -42,6 +44,9 @@ enum transaction_action {
 	TRANSACTION_SEND, /* send the request now, once */
 	TRANSACTION_FAIL, /* no answer will be waited for any longer */
 };
+
+/* A fresh 96-bit transaction id, cookie in front. */
+void transaction_new_id(const struct random_source *random, uint8_t ret[STUN_ID_SIZE]);
 
 /* The first step sends. */
 void transaction_start(struct transaction *transaction, const struct transaction_timing *timing,

@@ -116,14 +116,14 @@ static void tell_the_puncher(const uint8_t *data, size_t size)
 {
 	uint8_t counter = 0, sealed[2048];
 	const struct punch_config config = {
-		.rendezvous = from,
-		.session = "demo",
+		.meeting = {.rendezvous = from,
+			    .session = "demo",
+			    .random = {.fill = fill, .context = &counter}},
 		.messages = 2,
 		.timeout = SEC,
-		.random = {.fill = fill, .context = &counter},
 	};
 	struct stun_attribute attribute = {0};
-	struct punch_packet out;
+	struct datagram out;
 	struct stun_message message;
 	struct stun_builder builder;
 	struct punch punch;

@@ -89,14 +89,14 @@ static inline bool alive(const struct world *world, size_t i)
 static inline void start_if_due(struct world *world, size_t i)
 {
 	struct punch_config config = {
-		.rendezvous = world->rendezvous_endpoint,
-		.session = "demo",
-		.privates = {world->local[i][PUNCH_MAIN]},
-		.private_count = 1,
+		.meeting = {.rendezvous = world->rendezvous_endpoint,
+			    .session = "demo",
+			    .privates = {world->local[i][PUNCH_MAIN]},
+			    .private_count = 1,
+			    .random = fake_random_source(&world->net)},
 		.messages = world->messages,
 		.interval = world->interval,
 		.timeout = 10 * SEC,
-		.random = fake_random_source(&world->net),
 	};
 
 	if (world->started[i] || world->net.now < beginning + world->start[i])
@@ -138,12 +138,13 @@ static inline void deliver(struct world *world, const struct fake_packet *packet
 
 static inline void send_all(struct world *world, size_t i)
 {
-	struct punch_packet out;
+	struct datagram out;
 
 	if (!alive(world, i))
 		return;
 	while (punch_send(&world->peers[i], world->net.now, &out))
-		fake_send(&world->net, &world->local[i][out.by], &out.to, out.bytes, out.length);
+		fake_send(&world->net, &world->local[i][out.socket], &out.to, out.bytes,
+			  out.length);
 }
 
 static inline bool over(const struct world *world, size_t i)

@@ -250,7 +250,7 @@ Test(rendezvous, nobody_else_came)
 Test(rendezvous, is_told_by_one_that_leaves_before_its_join_was_answered)
 {
 	struct world world;
-	struct punch_packet out;
+	struct datagram out;
 	struct rendezvous_datagram replies[RENDEZVOUS_OUT_MAX];
 
 	make_homes(&world, 2, 2, 1);
@@ -273,7 +273,7 @@ Test(rendezvous, a_third_peer_ends_at_once_with_the_reason)
 	struct world world;
 	struct punch third;
 	struct punch_config config;
-	struct punch_packet out;
+	struct datagram out;
 	struct fake_packet packet = {.from = endpoint("7.7.7.7:7777")};
 	struct rendezvous_datagram replies[RENDEZVOUS_OUT_MAX];
 	size_t i;
@@ -311,17 +311,17 @@ Test(failure, says_one_way_when_only_one_direction_works)
 	make_homes(&world, 0, 0, 1);
 	start_if_due(&world, PEER_A);
 	world.peers[PEER_A].phase = PHASE_PUNCHING;
-	world.peers[PEER_A].welcomed = true;
+	world.peers[PEER_A].meeting.welcomed = true;
 	candidates_start(&world.peers[PEER_A].candidates, ROLE_CONTROLLING,
-			 &world.peers[PEER_A].config.random, &TRANSACTION_RFC3489);
+			 &world.peers[PEER_A].meeting.random, &TRANSACTION_RFC3489);
 	{
 		struct endpoint from = endpoint("5.6.7.8:8888");
-		struct punch_packet out;
+		struct datagram out;
 
 		candidates_check(&world.peers[PEER_A].candidates, &from, false, world.net.now);
 		world.net.now += 10 * SEC;
 		while (punch_send(&world.peers[PEER_A], world.net.now, &out))
-			cr_expect_eq(out.by, PUNCH_MAIN);
+			cr_expect_eq(out.socket, PUNCH_MAIN);
 	}
 	cr_expect_eq(world.peers[PEER_A].phase, PHASE_FAILED);
 	cr_expect(strstr(world.peers[PEER_A].reason, "only one way"), "%s",
@@ -407,7 +407,7 @@ Test(hostile, a_forged_push_is_not_believed)
 {
 	struct introduction lie = {.stage = SESSION_PAIRED, .role = ROLE_CONTROLLED};
 	uint8_t bytes[INTRODUCTION_MAX], id[STUN_ID_SIZE] = {0x21, 0x12, 0xa4, 0x42};
-	struct punch_packet out;
+	struct datagram out;
 	struct world world;
 	size_t length;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agents/net/clock.h"
+#include "agents/rendezvous/offer.h"
 #include "agents/rendezvous/server.h"
 #include "agents/stun/integrity.h"
 #include "support/fakenet.h"
@@ -418,7 +419,11 @@ Test(hostile, a_join_lacking_anything_is_not_read)
 Test(sizes, the_largest_introduction_fits_into_its_third_of_a_join)
 {
 	struct introduction large = {
-		.stage = SESSION_GO, .role = ROLE_CONTROLLED, .private_count = PRIVATE_MAX};
+		.stage = SESSION_GO,
+		.role = ROLE_CONTROLLED,
+		.private_count = PRIVATE_MAX,
+		.offer_length = OFFER_MAX,
+	};
 	uint8_t bytes[INTRODUCTION_MAX];
 	struct join longest = join_of(
 		"0123456789012345678901234567890123456789012345678901234567890123", 1, JOIN_JOINED);
@@ -428,8 +433,65 @@ Test(sizes, the_largest_introduction_fits_into_its_third_of_a_join)
 	cr_assert(endpoint_parse("[2001:db8::1]:65535", &large.mapped));
 	large.peer_public = large.mapped;
 	longest.private_count = PRIVATE_MAX;
+	longest.offer_length = OFFER_MAX;
 	for (i = 0; i < PRIVATE_MAX; i++)
 		large.privates[i] = longest.privates[i] = large.mapped;
 	cr_expect_gt(introduction_write(&large, STUN_SUCCESS, some_id, bytes, sizeof(bytes)), 0);
 	cr_expect_eq(join_write(&longest, some_id, joined, sizeof(joined)), JOIN_SIZE);
+}
+
+/* As peer 1, from A. */
+static void offer(struct bench *bench, const char *words)
+{
+	struct join join = join_of("demo", 1, JOIN_JOINED);
+	uint8_t bytes[JOIN_SIZE];
+
+	join.offer_length = strlen(words);
+	memcpy(join.offer, words, join.offer_length);
+	send_from(bench, A, bytes, join_write(&join, some_id, bytes, sizeof(bytes)));
+}
+
+Test(offer, reaches_the_other_peer_and_the_newest_counts)
+{
+	struct introduction told;
+	struct bench bench;
+
+	make_bench(&bench, 4);
+	offer(&bench, "old");
+	offer(&bench, "newer");
+	join(&bench, "demo", 2, JOIN_JOINED, B);
+	told = said(&bench, 0, B);
+	cr_assert_eq(told.offer_length, 5);
+	cr_expect_eq(memcmp(told.offer, "newer", 5), 0);
+	cr_expect_eq(said(&bench, 1, A).offer_length, 0, "nobody gets his own");
+	rendezvous_free(bench.server);
+}
+
+Test(offer, items_are_found_whatever_stands_around_them)
+{
+	struct offer offer = {0};
+	struct endpoint v4, v6, found;
+	const uint8_t *value;
+	size_t length;
+
+	cr_assert(endpoint_parse("1.2.3.4:5678", &v4) && endpoint_parse("[2001:db8::1]:9", &v6));
+	offer_put(&offer, 200, "from the future", 15);
+	offer_put_endpoint(&offer, OFFER_RELAYED, &v4);
+	offer_put_endpoint(&offer, OFFER_MAPPED, &v6);
+	offer_put(&offer, OFFER_PATTERN, "", 0);
+	cr_expect_not(offer.failed);
+	cr_assert(offer_find_endpoint(offer.bytes, offer.length, OFFER_RELAYED, &found));
+	cr_expect(endpoint_equal(&found, &v4));
+	cr_assert(offer_find_endpoint(offer.bytes, offer.length, OFFER_MAPPED, &found));
+	cr_expect(endpoint_equal(&found, &v6));
+	cr_assert(offer_find(offer.bytes, offer.length, OFFER_PATTERN, &value, &length));
+	cr_expect_eq(length, 0);
+	cr_expect_not(offer_find(offer.bytes, offer.length, OFFER_NAT, &value, &length));
+	/* Cut anywhere, it has fewer items and no false ones. */
+	for (length = 0; length < offer.length; length++)
+		cr_expect(!offer_find_endpoint(offer.bytes, length, OFFER_MAPPED, &found) ||
+			  endpoint_equal(&found, &v6));
+	while (!offer.failed)
+		offer_put_endpoint(&offer, OFFER_MAPPED, &v6);
+	cr_expect_leq(offer.length, OFFER_MAX);
 }
