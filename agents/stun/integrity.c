@@ -10,22 +10,42 @@ enum {
 	CRC_MASK = 0x5354554e
 }; /* "STUN": keeps the CRC apart from one the payload itself carries */
 
-/*
- * The header is hashed with the length the message has when it ends with the
- * attribute at @offset, whatever follows later.
- */
-static void hmac(const uint8_t *bytes, size_t offset, const void *key, size_t key_length,
-		 uint8_t digest[SHA1_DIGEST_SIZE])
+/* The header as it is hashed: with the length the message has when it ends with the attribute
+ * at @offset and its @digest_size bytes, whatever follows later. */
+static void header_for(const uint8_t *bytes, size_t offset, size_t digest_size,
+		       uint8_t ret[STUN_HEADER_SIZE])
 {
-	size_t length = offset + 4 + SHA1_DIGEST_SIZE - STUN_HEADER_SIZE;
-	const uint8_t length_bytes[2] = {(uint8_t)(length >> 8), (uint8_t)length};
+	size_t length = offset + 4 + digest_size - STUN_HEADER_SIZE;
+
+	memcpy(ret, bytes, STUN_HEADER_SIZE);
+	ret[2] = (uint8_t)(length >> 8);
+	ret[3] = (uint8_t)length;
+}
+
+static void hmac_sha1(const uint8_t *bytes, size_t offset, const void *key, size_t key_length,
+		      uint8_t digest[SHA1_DIGEST_SIZE])
+{
+	uint8_t header[STUN_HEADER_SIZE];
 	struct hmac_sha1_ctx context;
 
+	header_for(bytes, offset, SHA1_DIGEST_SIZE, header);
 	hmac_sha1_set_key(&context, key_length, key);
-	hmac_sha1_update(&context, 2, bytes);
-	hmac_sha1_update(&context, sizeof(length_bytes), length_bytes);
-	hmac_sha1_update(&context, offset - 4, bytes + 4);
+	hmac_sha1_update(&context, sizeof(header), header);
+	hmac_sha1_update(&context, offset - sizeof(header), bytes + sizeof(header));
 	hmac_sha1_digest(&context, SHA1_DIGEST_SIZE, digest);
+}
+
+static void hmac_sha256(const uint8_t *bytes, size_t offset, const void *key, size_t key_length,
+			uint8_t digest[SHA256_DIGEST_SIZE])
+{
+	uint8_t header[STUN_HEADER_SIZE];
+	struct hmac_sha256_ctx context;
+
+	header_for(bytes, offset, SHA256_DIGEST_SIZE, header);
+	hmac_sha256_set_key(&context, key_length, key);
+	hmac_sha256_update(&context, sizeof(header), header);
+	hmac_sha256_update(&context, offset - sizeof(header), bytes + sizeof(header));
+	hmac_sha256_digest(&context, SHA256_DIGEST_SIZE, digest);
 }
 
 void stun_put_integrity(struct stun_builder *builder, const void *key, size_t key_length)
@@ -34,7 +54,16 @@ void stun_put_integrity(struct stun_builder *builder, const void *key, size_t ke
 
 	stun_put_zeros(builder, STUN_MESSAGE_INTEGRITY, SHA1_DIGEST_SIZE);
 	if (!builder->failed)
-		hmac(builder->bytes, offset, key, key_length, builder->bytes + offset + 4);
+		hmac_sha1(builder->bytes, offset, key, key_length, builder->bytes + offset + 4);
+}
+
+void stun_put_integrity_sha256(struct stun_builder *builder, const void *key, size_t key_length)
+{
+	size_t offset = builder->length;
+
+	stun_put_zeros(builder, STUN_MESSAGE_INTEGRITY_SHA256, SHA256_DIGEST_SIZE);
+	if (!builder->failed)
+		hmac_sha256(builder->bytes, offset, key, key_length, builder->bytes + offset + 4);
 }
 
 bool stun_check_integrity(const struct stun_message *message, const void *key, size_t key_length)
@@ -45,7 +74,20 @@ bool stun_check_integrity(const struct stun_message *message, const void *key, s
 	if (!stun_find(message, STUN_MESSAGE_INTEGRITY, &attribute) ||
 	    attribute.length != SHA1_DIGEST_SIZE)
 		return false;
-	hmac(message->bytes, attribute.offset, key, key_length, digest);
+	hmac_sha1(message->bytes, attribute.offset, key, key_length, digest);
+	return memeql_sec(digest, attribute.value, sizeof(digest));
+}
+
+bool stun_check_integrity_sha256(const struct stun_message *message, const void *key,
+				 size_t key_length)
+{
+	struct stun_attribute attribute;
+	uint8_t digest[SHA256_DIGEST_SIZE];
+
+	if (!stun_find(message, STUN_MESSAGE_INTEGRITY_SHA256, &attribute) ||
+	    attribute.length != SHA256_DIGEST_SIZE)
+		return false;
+	hmac_sha256(message->bytes, attribute.offset, key, key_length, digest);
 	return memeql_sec(digest, attribute.value, sizeof(digest));
 }
 

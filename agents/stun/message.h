@@ -51,9 +51,14 @@ enum stun_type {
 	STUN_ERROR_CODE = 0x0009,               /* RFC 8489 14.8 */
 	STUN_UNKNOWN_ATTRIBUTES = 0x000a,       /* RFC 8489 14.13 */
 	STUN_REFLECTED_FROM = 0x000b,           /* RFC 3489 11.2.11 */
+	STUN_CHANNEL_NUMBER = 0x000c,           /* RFC 8656 18.1 */
+	STUN_LIFETIME = 0x000d,                 /* RFC 8656 18.2 */
+	STUN_XOR_PEER_ADDRESS = 0x0012,         /* RFC 8656 18.3 */
 	STUN_DATA = 0x0013,                     /* RFC 8656 18.4 */
 	STUN_REALM = 0x0014,                    /* RFC 8489 14.9 */
 	STUN_NONCE = 0x0015,                    /* RFC 8489 14.10 */
+	STUN_XOR_RELAYED_ADDRESS = 0x0016,      /* RFC 8656 18.5 */
+	STUN_REQUESTED_TRANSPORT = 0x0019,      /* RFC 8656 18.8 */
 	STUN_MESSAGE_INTEGRITY_SHA256 = 0x001c, /* RFC 8489 14.6 */
 	STUN_PASSWORD_ALGORITHM = 0x001d,       /* RFC 8489 14.12 */
 	STUN_USERHASH = 0x001e,                 /* RFC 8489 14.4 */
@@ -62,6 +67,7 @@ enum stun_type {
 	STUN_USE_CANDIDATE = 0x0025,            /* RFC 8445 16.1 */
 	STUN_PADDING = 0x0026,                  /* RFC 5780 7.6 */
 	STUN_RESPONSE_PORT = 0x0027,            /* RFC 5780 7.5 */
+	STUN_PASSWORD_ALGORITHMS = 0x8002,      /* RFC 8489 14.11 */
 	STUN_XOR_MAPPED_ADDRESS_DRAFT = 0x8020, /* what servers sent before 0x0020 was assigned */
 	STUN_SOFTWARE = 0x8022,                 /* RFC 8489 14.14 */
 	STUN_FINGERPRINT = 0x8028,              /* RFC 8489 14.7 */
