@@ -14,6 +14,7 @@ enum offer_item {
 	OFFER_RELAYED = 2, /* an endpoint on a relay at which it can be reached */
 	OFFER_MAPPED = 3,  /* an endpoint that a port mapping protocol gave it */
 	OFFER_NAT = 4,     /* its NAT's behaviours */
+	OFFER_CALL = 5,    /* empty: it sends nothing before it has heard the other */
 };
 
 struct offer {
