@@ -11,7 +11,7 @@
 #include "agents/net/wait.h"
 #include "agents/rendezvous/server.h"
 
-enum { SESSIONS_MAX = 16384 };
+enum { SESSIONS_MAX = 16384, RELAY_RATE = 65536 };
 
 struct service {
 	struct rendezvous *core;
@@ -75,7 +75,11 @@ static int run(struct service *service, const struct endpoint *bound, int signal
 int main(int argc, char *argv[])
 {
 	struct rendezvous_config config = {
-		.sessions = SESSIONS_MAX, .idle = 30 * SEC, .random = random_system};
+		.sessions = SESSIONS_MAX,
+		.idle = 30 * SEC,
+		.relay_rate = RELAY_RATE,
+		.random = random_system,
+	};
 	const char *listen = "0.0.0.0";
 	uint64_t port = RENDEZVOUS_PORT;
 	struct rendezvous *core CLEANUP(rendezvous_free_cleanup) = NULL;
@@ -86,6 +90,8 @@ int main(int argc, char *argv[])
 		{0, "port", "PORT", "port (1024)", CLI_NUMBER, &port, UINT16_MAX, false},
 		{0, "idle", "SECONDS", "forget a silent session after this (30)", CLI_SECONDS,
 		 &config.idle, 86400, false},
+		{0, "relay-rate", "BYTES", "relay so much a second for each session (65536)",
+		 CLI_NUMBER, &config.relay_rate, UINT32_MAX, false},
 		{'v', "verbose", NULL, "say on stderr who came", CLI_FLAG, &service.verbose, 0,
 		 false},
 		{0},

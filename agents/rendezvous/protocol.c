@@ -88,6 +88,47 @@ size_t leave_write(const struct join *join, const uint8_t id[STUN_ID_SIZE], void
 	return stun_end(&builder);
 }
 
+static size_t end_relay(struct stun_builder *builder, const void *payload, size_t length)
+{
+	if (length > RELAY_PAYLOAD_MAX)
+		return 0;
+	stun_put(builder, STUN_DATA, payload, length);
+	stun_put_fingerprint(builder);
+	return stun_end(builder);
+}
+
+size_t relay_write(const struct join *who, const uint8_t id[STUN_ID_SIZE], const void *payload,
+		   size_t length, void *buffer, size_t capacity)
+{
+	struct stun_builder builder;
+
+	stun_begin(&builder, buffer, capacity, STUN_INDICATION, METHOD_RELAY, id);
+	put_who(&builder, who);
+	return end_relay(&builder, payload, length);
+}
+
+size_t relayed_write(const uint8_t id[STUN_ID_SIZE], const void *payload, size_t length,
+		     void *buffer, size_t capacity)
+{
+	struct stun_builder builder;
+
+	stun_begin(&builder, buffer, capacity, STUN_INDICATION, METHOD_RELAY, id);
+	return end_relay(&builder, payload, length);
+}
+
+bool relayed_read(const struct stun_message *message, const uint8_t **ret, size_t *ret_length)
+{
+	struct stun_attribute attribute;
+
+	if (message->classic || message->method != METHOD_RELAY ||
+	    message->class != STUN_INDICATION || !stun_find(message, STUN_DATA, &attribute) ||
+	    attribute.length > RELAY_PAYLOAD_MAX)
+		return false;
+	*ret = attribute.value;
+	*ret_length = attribute.length;
+	return true;
+}
+
 bool join_read(const struct stun_message *message, struct join *ret)
 {
 	struct stun_attribute attribute;

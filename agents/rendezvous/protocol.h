@@ -8,7 +8,13 @@
 
 #include "agents/stun/message.h"
 
-enum { METHOD_JOIN = 0xf01, METHOD_LEAVE = 0xf02, METHOD_MESSAGE = 0xf03, METHOD_BYE = 0xf04 };
+enum {
+	METHOD_JOIN = 0xf01,
+	METHOD_LEAVE = 0xf02,
+	METHOD_MESSAGE = 0xf03,
+	METHOD_BYE = 0xf04,
+	METHOD_RELAY = 0xf05,
+};
 
 enum {
 	ATTRIBUTE_SESSION = 0x7f01,
@@ -38,6 +44,10 @@ enum {
 	 */
 	JOIN_SIZE = 1024,
 	INTRODUCTION_MAX = JOIN_SIZE / 3,
+	RELAYED_MAX =
+		1200, /* of what the rendezvous passes on; a Relay is larger by who sends it */
+	RELAY_MAX = RELAYED_MAX + 4 + SESSION_NAME_MAX + 4 + PEER_ID_SIZE,
+	RELAY_PAYLOAD_MAX = RELAYED_MAX - 20 - 4 - 8, /* less header, DATA's and FINGERPRINT */
 };
 
 /* What a peer tells. */
@@ -79,8 +89,20 @@ size_t leave_write(const struct join *join, const uint8_t id[STUN_ID_SIZE], void
 size_t introduction_write(const struct introduction *introduction, enum stun_class class,
 			  const uint8_t id[STUN_ID_SIZE], void *buffer, size_t capacity);
 
+/*
+ * A Relay: @payload for the other member of the session that @who has joined, to be passed on by
+ * the rendezvous, and as it comes out there. At most RELAY_PAYLOAD_MAX bytes.
+ */
+size_t relay_write(const struct join *who, const uint8_t id[STUN_ID_SIZE], const void *payload,
+		   size_t length, void *buffer, size_t capacity);
+size_t relayed_write(const uint8_t id[STUN_ID_SIZE], const void *payload, size_t length,
+		     void *buffer, size_t capacity);
+
 /* False, and *ret undefined, when something that must be there is missing or out of range. */
 bool join_read(const struct stun_message *message, struct join *ret);
 bool introduction_read(const struct stun_message *message, struct introduction *ret);
+
+/* The payload of a Relay in either direction; still the message's bytes. */
+bool relayed_read(const struct stun_message *message, const uint8_t **ret, size_t *ret_length);
 
 #endif

@@ -14,6 +14,11 @@
  *
  * The answer goes to the Join's source, and when a Join moves the session on, the other peer
  * is pushed the news as an indication. A lost push is made good by that peer's own next Join.
+ *
+ * A Relay is passed on to the other member's public endpoint, but only from the endpoint that its
+ * sender last joined from: so nobody else can send through us, and what goes out is always less
+ * than what came in. Each session may use a constant rate, a second of it at once.
+ * Being relayed keeps a session from being idle.
  */
 #include "agents/rendezvous/server.h"
 
@@ -48,6 +53,7 @@ struct session {
 	struct member members[PEERS]; /* [0] came first and controls */
 	enum session_stage stage;
 	uint64_t touched;
+	uint64_t spent_until;  /* the rate of relaying is used up to then; at most a second ahead */
 	uint32_t chain;        /* next of the same hash */
 	uint32_t older, newer; /* the list by `touched` */
 };
@@ -304,6 +310,14 @@ static void leave(struct rendezvous *rendezvous, const struct join *join)
 		forget(rendezvous, session);
 }
 
+static void touch(struct rendezvous *rendezvous, struct session *session, struct member *member,
+		  uint64_t now)
+{
+	session->touched = member->touched = now;
+	list_remove(rendezvous, session);
+	list_append(rendezvous, session);
+}
+
 static size_t take_join(struct rendezvous *rendezvous, const struct join *join,
 			const struct endpoint *from, const uint8_t id[STUN_ID_SIZE], uint64_t now,
 			struct rendezvous_datagram *out)
@@ -333,9 +347,7 @@ static size_t take_join(struct rendezvous *rendezvous, const struct join *join,
 	if (session->stage >= SESSION_PAIRED && join->stage > member->stage)
 		member->stage = join->stage;
 	memcpy(member->transaction, id, STUN_ID_SIZE);
-	session->touched = member->touched = now;
-	list_remove(rendezvous, session);
-	list_append(rendezvous, session);
+	touch(rendezvous, session, member, now);
 	before = session->stage;
 	session->stage = stage_of(session);
 	introduce(session, member, STUN_SUCCESS, &out[count++]);
@@ -343,6 +355,40 @@ static size_t take_join(struct rendezvous *rendezvous, const struct join *join,
 		introduce(session, &session->members[(member - session->members) ^ 1],
 			  STUN_INDICATION, &out[count++]);
 	return count;
+}
+
+/* May @length bytes more be relayed? They are counted if so: as time that must pass for them. */
+static bool allow(const struct rendezvous *rendezvous, struct session *session, size_t length,
+		  uint64_t now)
+{
+	uint64_t from = session->spent_until > now ? session->spent_until : now;
+	uint64_t rate = rendezvous->config.relay_rate;
+
+	if (rate == 0 || from + length * SEC / rate > now + SEC)
+		return false;
+	session->spent_until = from + length * SEC / rate;
+	return true;
+}
+
+static size_t take_relay(struct rendezvous *rendezvous, const struct join *join,
+			 const struct endpoint *from, const struct stun_message *message,
+			 uint64_t now, struct rendezvous_datagram *out)
+{
+	struct session *session = find(rendezvous, join);
+	struct member *member = session ? member_of(session, join) : NULL;
+	struct member *other = member ? &session->members[(member - session->members) ^ 1] : NULL;
+	const uint8_t *payload;
+	size_t length;
+
+	if (!member || !other->present || !endpoint_equal(from, &member->public) ||
+	    !relayed_read(message, &payload, &length) ||
+	    !allow(rendezvous, session, message->length, now))
+		return 0;
+	touch(rendezvous, session, member, now);
+	out->to = other->public;
+	out->length =
+		relayed_write(stun_id(message), payload, length, out->bytes, sizeof(out->bytes));
+	return out->length > 0;
 }
 
 size_t rendezvous_receive(struct rendezvous *rendezvous, const struct endpoint *from,
@@ -361,6 +407,8 @@ size_t rendezvous_receive(struct rendezvous *rendezvous, const struct endpoint *
 		leave(rendezvous, &join);
 		return 0;
 	}
+	if (message.method == METHOD_RELAY)
+		return take_relay(rendezvous, &join, from, &message, now, out);
 	if (message.method != METHOD_JOIN || message.class != STUN_REQUEST || length < JOIN_SIZE)
 		return 0;
 	return take_join(rendezvous, &join, from, stun_id(&message), now, out);

@@ -13,18 +13,19 @@
 struct rendezvous;
 
 struct rendezvous_config {
-	size_t sessions; /* at most at one time */
-	uint64_t idle;   /* nanoseconds after which a session nobody spoke of is forgotten */
+	size_t sessions;     /* at most at one time */
+	uint64_t idle;       /* nanoseconds after which a session nobody spoke of is forgotten */
+	uint64_t relay_rate; /* bytes a second passed on for each session, in bursts of as many */
 	struct random_source random;
 };
 
 struct rendezvous_datagram {
 	struct endpoint to;
 	size_t length;
-	uint8_t bytes[INTRODUCTION_MAX];
+	uint8_t bytes[RELAYED_MAX];
 };
 
-enum { RENDEZVOUS_OUT_MAX = 2 }; /* the answer, and a push to the other peer */
+enum { RENDEZVOUS_OUT_MAX = 2 }; /* the answer, and a push to the other peer; or one passed on */
 
 /* Returns 0, -ENOMEM, or -EINVAL for no sessions or more than 32 bits can number. */
 int rendezvous_new(const struct rendezvous_config *config, struct rendezvous **ret);
