@@ -42,6 +42,7 @@ struct batch {
 	char *buffer;
 	size_t length;
 	uint32_t first, next; /* sequence numbers */
+	uint8_t family;       /* of the table */
 	int error;
 	struct nlmsghdr *last; /* the newest message */
 };
@@ -53,7 +54,7 @@ static struct nlmsghdr *message_begin(struct batch *batch, uint16_t type, uint16
 		batch->error = -EMSGSIZE;
 	if (batch->error)
 		return NULL;
-	batch->last = nftnl_nlmsg_build_hdr(batch->buffer + batch->length, type, NFPROTO_IPV4,
+	batch->last = nftnl_nlmsg_build_hdr(batch->buffer + batch->length, type, batch->family,
 					    flags, batch->next);
 	return batch->last;
 }
@@ -101,7 +102,7 @@ static void put_table(struct batch *batch)
 		nftnl_table_free(table);
 }
 
-static int fill_set(struct nftnl_set *nl, const struct set *set, uint32_t id)
+static int fill_set(struct nftnl_set *nl, const struct set *set, const struct batch *batch)
 {
 	uint32_t flags = set->fixed ? 0 : NFT_SET_TIMEOUT | NFT_SET_EVAL;
 
@@ -110,8 +111,8 @@ static int fill_set(struct nftnl_set *nl, const struct set *set, uint32_t id)
 	if (nftnl_set_set_str(nl, NFTNL_SET_TABLE, IR_TABLE) < 0 ||
 	    nftnl_set_set_str(nl, NFTNL_SET_NAME, set->name) < 0)
 		return -ENOMEM;
-	nftnl_set_set_u32(nl, NFTNL_SET_FAMILY, NFPROTO_IPV4);
-	nftnl_set_set_u32(nl, NFTNL_SET_ID, id);
+	nftnl_set_set_u32(nl, NFTNL_SET_FAMILY, batch->family);
+	nftnl_set_set_u32(nl, NFTNL_SET_ID, batch->next);
 	nftnl_set_set_u32(nl, NFTNL_SET_FLAGS, flags);
 	nftnl_set_set_u32(nl, NFTNL_SET_KEY_TYPE, ir_type_number(&set->key));
 	nftnl_set_set_u32(nl, NFTNL_SET_KEY_LEN, ir_type_length(&set->key));
@@ -132,7 +133,7 @@ static void put_set(struct batch *batch, const struct set *set)
 	struct nftnl_udata_buf *comment = comment_new(batch, NFTNL_UDATA_SET_COMMENT, set->comment);
 	struct nlmsghdr *message;
 
-	if (!nl || fill_set(nl, set, batch->next) < 0)
+	if (!nl || fill_set(nl, set, batch) < 0)
 		batch->error = -ENOMEM;
 	if (nl && comment)
 		nftnl_set_set_data(nl, NFTNL_SET_USERDATA, nftnl_udata_buf_data(comment),
@@ -402,7 +403,10 @@ static int make_room(struct mnl_socket *socket, size_t length)
 
 static int apply_batch(const struct ruleset *ruleset, struct mnl_socket *socket, struct diag *d)
 {
-	struct batch batch = {.buffer = calloc(1, BATCH_BYTES)}; /* padding is sent too */
+	struct batch batch = {
+		.buffer = calloc(1, BATCH_BYTES), /* padding is sent too */
+		.family = ruleset->inet ? NFPROTO_INET : NFPROTO_IPV4,
+	};
 	struct timespec now;
 	int r;
 

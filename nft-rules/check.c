@@ -200,6 +200,10 @@ static void check_forwards(const struct nat *nat, struct flaws *flaws)
 				     nat_protocol_name(forward->protocol), forward->port);
 		}
 	}
+	if (nat->dmz.family != AF_UNSPEC && nat->port_mapping)
+		flaw(flaws, "port-mapping", "dmz",
+		     "the DMZ host gets every port that nobody has, so none is left to be asked "
+		     "for");
 	if (nat->dmz.family != AF_UNSPEC && nat->unsolicited != UNSOLICITED_DROP)
 		flaw(flaws, "dmz", "unsolicited",
 		     "the DMZ host gets what nothing else claims: nobody is left for unsolicited "

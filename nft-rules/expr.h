@@ -43,6 +43,7 @@ enum field {
 	FIELD_ICMP_TYPE,
 	FIELD_ICMP_ID,
 	FIELD_TCP_FLAGS,
+	FIELD_UDP_FIRST, /* the first byte of the data */
 	/* Of the packet that an ICMP error quotes, where its IP header has no options. */
 	FIELD_QUOTED_SADDR,
 	FIELD_QUOTED_DADDR,
@@ -80,6 +81,8 @@ void expr_match_iifname(struct builder *b, const char *name, bool equal);
 void expr_match_oifname(struct builder *b, const char *name, bool equal);
 void expr_match_l4proto(struct builder *b, uint8_t protocol);
 void expr_match_addr(struct builder *b, enum field field, const struct addr *addr, bool equal);
+/* UDP to @port whose data begins with @first. */
+void expr_match_request(struct builder *b, uint16_t port, uint8_t first);
 void expr_match_icmp_type(struct builder *b, uint8_t type);
 void expr_match_ct_state(struct builder *b, uint32_t states); /* any of NF_CT_STATE_BIT()... */
 void expr_match_ct_assured(struct builder *b, bool assured);

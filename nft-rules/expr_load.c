@@ -25,6 +25,7 @@ static const struct {
 	[FIELD_ICMP_TYPE] = {"icmp type", NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1},
 	[FIELD_ICMP_ID] = {"icmp id", NFT_PAYLOAD_TRANSPORT_HEADER, 4, 2},
 	[FIELD_TCP_FLAGS] = {"tcp flags", NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1},
+	[FIELD_UDP_FIRST] = {"@th,64,8", NFT_PAYLOAD_TRANSPORT_HEADER, 8, 1},
 	/* nft has no names for these: 8 bytes of ICMP and 20 of IP come before the ports. */
 	[FIELD_QUOTED_SADDR] = {"@th,160,32", NFT_PAYLOAD_TRANSPORT_HEADER, 20, 4},
 	[FIELD_QUOTED_DADDR] = {"@th,192,32", NFT_PAYLOAD_TRANSPORT_HEADER, 24, 4},

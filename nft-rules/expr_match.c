@@ -230,6 +230,15 @@ void expr_match_ports(struct builder *b, unsigned int reg, uint16_t first, uint1
 	expr_say(b, "%s %u-%u", b->registers[reg], first, last);
 }
 
+void expr_match_request(struct builder *b, uint16_t port, uint8_t first)
+{
+	expr_load_field(b, 0, FIELD_UDP_DPORT);
+	compare_port(b, 0, NFT_CMP_EQ, port);
+	expr_load_field(b, 0, FIELD_UDP_FIRST);
+	expr_compare(b, 0, &first, sizeof(first), true);
+	expr_say(b, "udp dport %u @th,64,8 %u", port, first);
+}
+
 static void match_number(struct builder *b, enum draw draw, uint32_t turns)
 {
 	const uint32_t zero = 0;

@@ -37,6 +37,7 @@
 #include "nft-rules/forwards.h"
 #include "nft-rules/hooks.h"
 #include "nft-rules/pool.h"
+#include "nft-rules/port_mapping.h"
 
 enum { REG_STRANGER = REG_PORT }; /* its port here, its address, its port */
 enum { MOVES = 4 };               /* MOVES ** 2 attempts */
@@ -134,8 +135,7 @@ static void let_pass(const struct translation *t, struct builder *b, uint32_t ma
 	expr_accept(b);
 }
 
-/* One packet of a protocol that nothing admits: the end of a rule. */
-static void answer_stranger(const struct translation *t, struct builder *b)
+void guard_answer_stranger(const struct translation *t, struct builder *b)
 {
 	switch (t->router->nat->unsolicited) {
 	case UNSOLICITED_DROP:
@@ -157,6 +157,13 @@ static void answer_stranger(const struct translation *t, struct builder *b)
 		let_pass(t, b, MARK_STRANGER);
 		return;
 	}
+}
+
+/* One packet that no permission admits: the end of a rule. */
+static void answer_unpermitted(const struct translation *t, struct builder *b)
+{
+	if (!port_mapping_ask(t, b))
+		guard_answer_stranger(t, b);
 }
 
 /* What is for a port that no mapping has is the DMZ host's. */
@@ -195,7 +202,7 @@ static void add_admission(const struct translation *t, struct chain *chain, uint
 	else if (unclaimed)
 		expr_goto(&b, unclaimed);
 	else
-		answer_stranger(t, &b);
+		answer_unpermitted(t, &b);
 	if (!can_be_killed(t))
 		return;
 
@@ -209,7 +216,7 @@ static void add_admission(const struct translation *t, struct chain *chain, uint
 	if (answers || has_dmz(nat))
 		expr_drop(&b);
 	else
-		answer_stranger(t, &b);
+		answer_unpermitted(t, &b);
 }
 
 void guard_add_arrive(const struct translation protocols[NAT_PROTOCOLS], struct chain *chain)
@@ -240,6 +247,7 @@ void guard_add_dstnat(const struct translation protocols[NAT_PROTOCOLS], struct 
 	const struct nat_router *router = protocols[NAT_UDP].router;
 	struct builder b;
 
+	port_mapping_add_dstnat(protocols[NAT_UDP].ruleset, router, chain);
 	if (router->nat->unsolicited == UNSOLICITED_ACCEPT) {
 		b = expr_rule(protocols[NAT_UDP].ruleset, chain, "strangers: for the router");
 		expr_match_mark(&b, MARK_STRANGER, true);
@@ -268,6 +276,7 @@ void guard_add_input(struct ruleset *ruleset, const struct nat_router *router)
 	struct chain *chain = ir_add_chain(ruleset, &hook_input, "for the router itself", "input");
 	struct builder b;
 
+	port_mapping_add_input(ruleset, router, chain);
 	b = expr_rule(ruleset, chain, "answers to what the router itself sent");
 	expr_match_iifname(&b, router->outside, true);
 	expr_match_ct_state(&b,
@@ -317,6 +326,11 @@ void guard_add_leave(struct ruleset *ruleset, const struct nat_router *router, s
 	if (nat->unsolicited == UNSOLICITED_ACCEPT || has_dmz(nat) || nat->forward_count) {
 		b = expr_rule(ruleset, leave, "flows that use no mapping");
 		expr_match_ct_mark(&b, CT_MARK_UNMAPPED, true);
+		expr_accept(&b);
+	}
+	if (nat->port_mapping) {
+		b = expr_rule(ruleset, leave, "flows that a port mapping let in");
+		expr_match_ct_mark(&b, CT_MARK_PORT_MAPPED, true);
 		expr_accept(&b);
 	}
 	if (nat->unsolicited == UNSOLICITED_REJECT) {

@@ -12,6 +12,9 @@ void guard_init(struct translation *t);
 /* Rules of the chain every packet from outside goes through before conntrack sees it. */
 void guard_add_arrive(const struct translation protocols[NAT_PROTOCOLS], struct chain *chain);
 
+/* What a stranger's packet of this protocol hears: the end of a rule. */
+void guard_answer_stranger(const struct translation *t, struct builder *b);
+
 /* The first rules of a nat chain: what is not for the holder of the port. */
 void guard_add_dstnat(const struct translation protocols[NAT_PROTOCOLS], struct chain *chain);
 

@@ -91,6 +91,7 @@ struct ruleset {
 	size_t chain_count;
 	char *rules; /* NAT_CUSTOM: the path of the user's own, ... */
 	char *text;  /* ... and what is there; else NULL */
+	bool inet;   /* the table is of the inet family, not of ip */
 	int error;   /* the first -errno met while building; everything after it does nothing */
 };
 

@@ -117,6 +117,13 @@ struct nat_forward {                /* a static mapping, open to anyone */
 	struct endpoint to;         /* inside */
 };
 
+/* Protocols by which the inside can ask for a forward of its own: bits. */
+enum nat_port_mapping {
+	PORT_MAPPING_NAT_PMP = 1, /* RFC 6886 */
+	PORT_MAPPING_PCP = 2,     /* RFC 6887 */
+	PORT_MAPPING_UPNP = 4,    /* UPnP IGD; RFC 6970 */
+};
+
 #define NAT_NAME_MAX 32 /* bytes, with the final NUL */
 
 struct nat {
@@ -136,7 +143,8 @@ struct nat {
 	bool udp_blocked; /* UDP crosses in neither direction */
 	struct nat_forward forwards[NAT_FORWARDS_MAX];
 	size_t forward_count;
-	struct addr dmz; /* who gets what nothing else claims; AF_UNSPEC for nobody */
+	unsigned int port_mapping; /* enum nat_port_mapping, 0 for none */
+	struct addr dmz;           /* who gets what nothing else claims; AF_UNSPEC for nobody */
 };
 
 struct nat_named {

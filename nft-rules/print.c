@@ -74,7 +74,7 @@ int ruleset_print(const struct ruleset *ruleset, FILE *out)
 		fputs(ruleset->text, out);
 		return ferror(out) ? -EIO : 0;
 	}
-	fprintf(out, "table ip " IR_TABLE " {\n");
+	fprintf(out, "table %s " IR_TABLE " {\n", ruleset->inet ? "inet" : "ip");
 	for (i = 0; i < ruleset->set_count; i++) {
 		if (i)
 			fputc('\n', out);

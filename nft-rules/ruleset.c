@@ -17,10 +17,12 @@
 #include "nft-rules/guard.h"
 #include "nft-rules/hooks.h"
 #include "nft-rules/ir.h"
+#include "nft-rules/port_mapping.h"
 #include "nft-rules/translate.h"
 
 const struct hook hook_arrive = {"filter", "prerouting", NF_INET_PRE_ROUTING, -300, "raw"};
 const struct hook hook_dstnat = {"nat", "prerouting", NF_INET_PRE_ROUTING, -100, "dstnat"};
+const struct hook hook_unmapped = {"filter", "prerouting", NF_INET_PRE_ROUTING, -90, "dstnat + 10"};
 const struct hook hook_input = {"filter", "input", NF_INET_LOCAL_IN, 0, "filter"};
 const struct hook hook_forward = {"filter", "forward", NF_INET_FORWARD, 0, "filter"};
 const struct hook hook_srcnat = {"nat", "postrouting", NF_INET_POST_ROUTING, 100, "srcnat"};
@@ -62,6 +64,7 @@ static void add_stateful_forward(struct ruleset *ruleset, const struct nat_route
 			    NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
 	expr_accept(&b);
 
+	port_mapping_add_forward(ruleset, router, chain);
 	b = expr_rule(ruleset, chain, "strangers");
 	expr_match_iifname(&b, router->outside, true);
 	expr_drop(&b);
@@ -78,13 +81,29 @@ static void build_firewall(struct ruleset *ruleset, const struct nat_router *rou
 	add_stateful_forward(ruleset, router);
 }
 
+static void add_masquerade_dstnat(struct ruleset *ruleset, const struct nat_router *router)
+{
+	struct chain *chain;
+	struct builder b;
+
+	if (!router->nat->port_mapping)
+		return;
+	chain = ir_add_chain(ruleset, &hook_dstnat, "a flow the outside opens", "dstnat");
+	b = expr_rule(ruleset, chain, NULL);
+	expr_match_iifname(&b, router->outside, false);
+	expr_accept(&b);
+	port_mapping_add_dstnat(ruleset, router, chain);
+}
+
 static void build_masquerade(struct ruleset *ruleset, const struct nat_router *router)
 {
 	struct chain *chain;
 	struct builder b;
 
+	port_mapping_init(ruleset, router);
 	guard_add_input(ruleset, router);
 	add_stateful_forward(ruleset, router);
+	add_masquerade_dstnat(ruleset, router);
 
 	chain = ir_add_chain(ruleset, &hook_srcnat, "the inside's addresses become the router's",
 			     "srcnat");
@@ -103,6 +122,7 @@ static void build_translate(struct ruleset *ruleset, const struct nat_router *ro
 {
 	struct chain *forward = NULL;
 
+	port_mapping_init(ruleset, router);
 	if (router->nat->udp_blocked || translate_needs_forward(router->nat))
 		forward = add_forward(ruleset);
 	if (router->nat->udp_blocked)

@@ -49,6 +49,7 @@
 #include "nft-rules/hooks.h"
 #include "nft-rules/icmp.h"
 #include "nft-rules/pool.h"
+#include "nft-rules/port_mapping.h"
 #include "nft-rules/ports.h"
 #include "nft-rules/timers.h"
 #include "nft-rules/translation.h"
@@ -435,6 +436,7 @@ static void add_forward(struct ruleset *ruleset, const struct nat_router *router
 
 	if (nat->unsolicited == UNSOLICITED_ACCEPT || nat->dmz.family != AF_UNSPEC)
 		guard_add_forward(ruleset, router, forward);
+	port_mapping_add_forward(ruleset, router, forward);
 	if (nat->tcp.strict_syn)
 		timers_add_strict_syn(&t[NAT_TCP], forward);
 	icmp_add_forward(t, forward);
@@ -467,6 +469,7 @@ void translate_build(struct ruleset *ruleset, const struct nat_router *router,
 				 (enum nat_protocol)protocol);
 	add_arrive(ruleset, router, t);
 	add_dstnat(ruleset, router, t);
+	port_mapping_add_judgement(t);
 	add_srcnat(ruleset, router, t);
 	add_leave(ruleset, router, t);
 	if (forward)
@@ -478,5 +481,6 @@ void translate_build(struct ruleset *ruleset, const struct nat_router *router,
 bool translate_needs_forward(const struct nat *nat)
 {
 	return timers_need_forward(nat) || icmp_needs_forward(nat) ||
-	       nat->unsolicited == UNSOLICITED_ACCEPT || nat->dmz.family != AF_UNSPEC;
+	       nat->unsolicited == UNSOLICITED_ACCEPT || nat->dmz.family != AF_UNSPEC ||
+	       nat->port_mapping;
 }

@@ -62,8 +62,10 @@ struct translation {
 enum {
 	MARK_STRANGER = 1,    /* for the router's own stack */
 	MARK_DMZ = 2,         /* for the DMZ host */
+	MARK_UNMAPPED = 3,    /* for a port mapping, if there is one: port_mapping.c */
 	CT_MARK_UNMAPPED = 1, /* a flow that uses no mapping: the stack's, the DMZ's, a forward's */
 	CT_MARK_CLOSING = 2,  /* FIN or RST was seen */
+	CT_MARK_PORT_MAPPED = 4, /* a flow that a port mapping let in */
 };
 
 /*

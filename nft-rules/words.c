@@ -64,6 +64,11 @@ const struct nat_word nat_rst_words[] = {{"keeps", false}, {"kills", true}, {NUL
 const struct nat_word nat_open_words[] = {{"allowed", false}, {"refused", true}, {NULL, 0}};
 const struct nat_word nat_udp_words[] = {{"allowed", false}, {"blocked", true}, {NULL, 0}};
 
+const struct nat_word nat_port_mapping_words[] = {{"nat-pmp", PORT_MAPPING_NAT_PMP},
+						  {"pcp", PORT_MAPPING_PCP},
+						  {"upnp", PORT_MAPPING_UPNP},
+						  {NULL, 0}};
+
 const char *nat_word(const struct nat_word *words, unsigned int value)
 {
 	for (; words->word; words++)
@@ -121,6 +126,21 @@ static void write_timers(const struct nat_timers *timers, const struct nat_timer
 	write_word("refresh", nat_refresh_words, timers->refresh, usual->refresh, out);
 }
 
+static void write_port_mapping(unsigned int protocols, FILE *out)
+{
+	const struct nat_word *word;
+	const char *between = ", port mapping by ";
+
+	if (!protocols)
+		fputs(", no port mapping", out);
+	for (word = nat_port_mapping_words; word->word; word++) {
+		if (!(protocols & word->value))
+			continue;
+		fprintf(out, "%s%s", between, word->word);
+		between = "/";
+	}
+}
+
 void nat_write_details(const struct nat *nat, const struct nat *usual, FILE *out)
 {
 	char text[ADDR_TEXT_MAX];
@@ -144,6 +164,8 @@ void nat_write_details(const struct nat *nat, const struct nat *usual, FILE *out
 	if (nat->forward_count)
 		fprintf(out, ", %zu forward%s", nat->forward_count,
 			nat->forward_count > 1 ? "s" : "");
+	if (nat->port_mapping != usual->port_mapping)
+		write_port_mapping(nat->port_mapping, out);
 	if (nat->dmz.family != AF_UNSPEC)
 		fprintf(out, ", DMZ %s", addr_format(&nat->dmz, text));
 }

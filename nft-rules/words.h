@@ -25,10 +25,11 @@ extern const struct nat_word nat_unsolicited_words[];
 extern const struct nat_word nat_refresh_words[];
 extern const struct nat_word nat_pooling_words[];
 extern const struct nat_word nat_unmatched_words[];
-extern const struct nat_word nat_icmp_errors_words[]; /* icmp.errors_blocked */
-extern const struct nat_word nat_rst_words[];         /* tcp.rst_kills */
-extern const struct nat_word nat_open_words[];        /* tcp.strict_syn */
-extern const struct nat_word nat_udp_words[];         /* udp_blocked */
+extern const struct nat_word nat_icmp_errors_words[];  /* icmp.errors_blocked */
+extern const struct nat_word nat_rst_words[];          /* tcp.rst_kills */
+extern const struct nat_word nat_open_words[];         /* tcp.strict_syn */
+extern const struct nat_word nat_port_mapping_words[]; /* port_mapping: bits */
+extern const struct nat_word nat_udp_words[];          /* udp_blocked */
 
 /* The word for @value; "?" when the list has none. */
 const char *nat_word(const struct nat_word *words, unsigned int value);

@@ -245,6 +245,7 @@ void check_nats(struct loader *loader)
 			continue;
 		value = yaml_get(loader->nodes->items[n], "nat");
 		check_pool(loader, value, node);
+		check_port_mapping(loader, value, node);
 		forwards = yaml_get(value, "forwards");
 		for (i = 0; forwards && i < node->nat.forward_count; i++)
 			resolve_host(loader, yaml_get(forwards->items[i], "to"), n,

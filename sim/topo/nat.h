@@ -35,4 +35,7 @@ bool read_block(struct source *source, const struct yaml *value, unsigned int *r
 void load_forwards(struct loader *loader, const struct yaml *list, struct nat *nat);
 void load_dmz(struct loader *loader, const struct yaml *value, struct nat *nat);
 
+/* port_mapping.c: of a node whose uplink is known */
+void check_port_mapping(struct loader *loader, const struct yaml *value, const struct node *node);
+
 #endif

@@ -16,6 +16,7 @@
 
 #define KIND(kind) (1U << (kind))
 #define OF_MAPPINGS KIND(NAT_TRANSLATE) /* means nothing where the mappings are not ours */
+#define OF_TRANSLATIONS (OF_MAPPINGS | KIND(NAT_MASQUERADE))
 #define OF_ALL (OF_MAPPINGS | KIND(NAT_MASQUERADE) | KIND(NAT_FIREWALL))
 
 struct axis {
@@ -62,7 +63,13 @@ static const struct {
 	{"timeouts", "timers"},
 	{"pooling", "pool"},
 	{"port-forwarding", "forwards"},
-	{"port-mapping", "forwards"},
+	{"natpmp", "nat-pmp"},
+	{"igd", "upnp"},
+	{"upnp-igd", "upnp"},
+	{"upnp", "port-mapping"},
+	{"nat-pmp", "port-mapping"},
+	{"pcp", "port-mapping"},
+	{"portmapping", "port-mapping"},
 };
 
 const char *nat_dialect(const char *word)
@@ -209,6 +216,28 @@ static void read_dmz(struct loader *loader, const struct axis *axis, const struc
 	load_dmz(loader, value, nat);
 }
 
+/* One protocol, or a list of them. */
+static void read_port_mapping(struct loader *loader, const struct axis *axis,
+			      const struct yaml *value, struct nat *nat)
+{
+	const bool list = value->kind == YAML_SEQUENCE;
+	const struct yaml *item = value;
+	unsigned int protocol;
+	size_t i;
+
+	nat->port_mapping = 0;
+	for (i = 0; i < (list ? value->count : 1); i++) {
+		if (list)
+			item = value->items[i];
+		if (!read_word(loader, axis, item, &protocol))
+			continue;
+		if (nat->port_mapping & protocol)
+			mistake(loader->source, item->span, "\"%s\" is in the list twice",
+				item->text);
+		nat->port_mapping |= protocol;
+	}
+}
+
 static void read_parts(struct loader *loader, const struct axis *axis, const struct yaml *value,
 		       struct nat *nat);
 
@@ -263,6 +292,7 @@ static const struct axis axes[] = {
 	{"tcp", OF_MAPPINGS, read_parts, 0, NULL, tcp_parts},
 	{"forwards", OF_MAPPINGS, read_forwards, 0, NULL, NULL},
 	{"dmz", OF_MAPPINGS, read_dmz, 0, NULL, NULL},
+	{"port-mapping", OF_TRANSLATIONS, read_port_mapping, 0, nat_port_mapping_words, NULL},
 	{"udp", OF_ALL, read_either, AT(udp_blocked), nat_udp_words, NULL},
 	{0},
 };
