@@ -23,11 +23,10 @@ static int open_one(const struct endpoint *local, struct endpoint *ret_bound, st
 	return STEAL_FD(fd);
 }
 
-int sockets_add(struct sockets *sockets, const struct endpoint *local, struct endpoint *ret_bound,
-		struct diag *d)
+int sockets_adopt(struct sockets *sockets, int fd, struct diag *d)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = sockets->count};
-	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int own = fd;
 	int *fds;
 
 	if (sockets->epoll < 0)
@@ -38,13 +37,18 @@ int sockets_add(struct sockets *sockets, const struct endpoint *local, struct en
 	if (!fds)
 		return diag_error(d, ENOMEM, "out of memory");
 	sockets->fds = fds;
-	fd = open_one(local, ret_bound, d);
-	if (fd < 0)
-		return fd;
-	if (epoll_ctl(sockets->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+	if (epoll_ctl(sockets->epoll, EPOLL_CTL_ADD, own, &event) < 0)
 		return diag_system(d, errno, "cannot watch a socket");
-	sockets->fds[sockets->count] = STEAL_FD(fd);
+	sockets->fds[sockets->count] = STEAL_FD(own);
 	return (int)sockets->count++;
+}
+
+int sockets_add(struct sockets *sockets, const struct endpoint *local, struct endpoint *ret_bound,
+		struct diag *d)
+{
+	int fd = open_one(local, ret_bound, d);
+
+	return fd < 0 ? fd : sockets_adopt(sockets, fd, d);
 }
 
 void sockets_clear(struct sockets *sockets)

@@ -36,6 +36,9 @@ struct sockets_events {
 int sockets_add(struct sockets *sockets, const struct endpoint *local, struct endpoint *ret_bound,
 		struct diag *d);
 
+/* The same with a socket of any other kind, which is ours from now on, also on failure. */
+int sockets_adopt(struct sockets *sockets, int fd, struct diag *d);
+
 /* Closes all; the structure is SOCKETS_NONE again. */
 void sockets_clear(struct sockets *sockets);
 
