@@ -17,7 +17,7 @@
 #include "base/diag.h"
 #include "nft-rules/ruleset.h"
 
-#define IR_TABLE "natsim"
+#define IR_TABLE RULESET_TABLE
 
 enum {
 	IR_NAME_MAX = 32,

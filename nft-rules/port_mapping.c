@@ -57,10 +57,10 @@ void port_mapping_init(struct ruleset *ruleset, const struct nat_router *router)
 	if (!declared(router))
 		return;
 	ruleset->inet = true;
-	ir_add_chain(ruleset, NULL, "miniupnpd: a mapped port, and whose it is", PORT_MAPPING_TO);
-	ir_add_chain(ruleset, NULL, "miniupnpd: what a mapping lets pass", PORT_MAPPING_PASS);
+	ir_add_chain(ruleset, NULL, "miniupnpd: a mapped port, and whose it is", RULESET_MAPPED_TO);
+	ir_add_chain(ruleset, NULL, "miniupnpd: what a mapping lets pass", RULESET_MAPPED_PASS);
 	ir_add_chain(ruleset, NULL, "miniupnpd: what a flow asked for leaves by",
-		     PORT_MAPPING_FROM);
+		     RULESET_MAPPED_FROM);
 }
 
 bool port_mapping_ask(const struct translation *t, struct builder *b)
@@ -83,7 +83,7 @@ void port_mapping_add_dstnat(struct ruleset *ruleset, const struct nat_router *r
 	b = expr_rule(ruleset, chain, "a port mapping");
 	expr_match_addr(&b, FIELD_IP_DADDR, external, true);
 	expr_set_ct_mark(&b, CT_MARK_PORT_MAPPED);
-	expr_jump(&b, find_chain(ruleset, PORT_MAPPING_TO));
+	expr_jump(&b, find_chain(ruleset, RULESET_MAPPED_TO));
 	b = expr_rule(ruleset, chain, NULL);
 	expr_match_addr(&b, FIELD_IP_DADDR, external, true);
 	expr_set_ct_mark(&b, 0);
@@ -138,7 +138,7 @@ void port_mapping_add_forward(struct ruleset *ruleset, const struct nat_router *
 	expr_match_ct_state(&b, NF_CT_STATE_BIT(IP_CT_RELATED));
 	expr_accept(&b);
 	b = mapped_rule(ruleset, router, forward, "let in by a port mapping, while that lives");
-	expr_jump(&b, find_chain(ruleset, PORT_MAPPING_PASS));
+	expr_jump(&b, find_chain(ruleset, RULESET_MAPPED_PASS));
 	b = mapped_rule(ruleset, router, forward, NULL);
 	expr_drop(&b);
 }

@@ -9,11 +9,6 @@
 #ifndef NATSIM_NFT_RULES_PORT_MAPPING_H
 #define NATSIM_NFT_RULES_PORT_MAPPING_H
 
-/* The chains miniupnpd fills: where to, what may pass, and what a PCP PEER leaves by. */
-#define PORT_MAPPING_TO "mapped_to"
-#define PORT_MAPPING_PASS "mapped_pass"
-#define PORT_MAPPING_FROM "mapped_from"
-
 #include "nft-rules/translation.h"
 
 /* The chains themselves. Without a declared protocol none of these functions does anything. */

@@ -18,6 +18,14 @@
 
 struct mnl_socket;
 
+#define RULESET_TABLE "natsim"
+
+/* The chains of it that miniupnpd fills where port mapping is declared: where a mapped port leads,
+ * what may pass, and what a PCP PEER leaves by. */
+#define RULESET_MAPPED_TO "mapped_to"
+#define RULESET_MAPPED_PASS "mapped_pass"
+#define RULESET_MAPPED_FROM "mapped_from"
+
 /* One router as its NAT sees it. All pointers are borrowed until ruleset_build() returns. */
 struct nat_router {
 	const struct nat *nat;

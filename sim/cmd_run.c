@@ -247,7 +247,8 @@ static int job_play(struct session *session, struct job *job)
 	int r = 0;
 
 	job->self_checks.off = session->options.no_self_check;
-	if (!job->self_checks.off)
+	r = lab_check(job->topo, &job->trouble); /* before a self-check has built anything */
+	if (!r && !job->self_checks.off)
 		r = self_check(job->topo, &job->self_checks, &job->trouble);
 	before = lab_clock();
 	if (!r)

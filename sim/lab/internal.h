@@ -81,6 +81,13 @@ void files_remove(struct lab *lab);
  */
 int view_enter(const struct lab *lab, size_t node, const char **ret_what);
 
+/* As lab_spawn(), with @input (borrowed; -1: /dev/null) as the program's stdin. */
+int spawn(struct lab *lab, size_t node, char *const argv[], int input, void *tag,
+	  struct child **ret, struct diag *d);
+
+/* Start the daemons of routers that grant ports, and wait until each answers. */
+int port_mapping_start(struct lab *lab, struct diag *d);
+
 /* Kill every process in the lab's namespaces, and reap those that are our children. */
 void inhabitants_kill(struct lab *lab);
 

@@ -47,6 +47,12 @@ struct lab_options {
 };
 
 /*
+ * Whether this machine has the programs that @topo's routers run by themselves. Returns 0, or
+ * -EOPNOTSUPP with what is missing, and how to get it, in @d. lab_up() begins with it.
+ */
+int lab_check(const struct topo *topo, struct diag *d);
+
+/*
  * Bring up every step of @plan, in order. Only inside lab_supervise().
  *
  * Returns 0 and gives the running lab to the caller, or -errno with the story in
@@ -86,7 +92,7 @@ struct child {
 	enum child_end end;
 	int status;
 	struct lab_output out, err;
-	void *tag; /* the caller's */
+	void *tag; /* the caller's; NULL for a daemon that the lab itself has started */
 };
 
 /*

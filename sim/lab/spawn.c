@@ -37,6 +37,7 @@ struct spawning {
 	const struct lab *lab;
 	size_t node;
 	char *const *argv;
+	int input;                     /* its stdin, -1 for none */
 	int out[2], err[2], failed[2]; /* pipes: we read, the child writes */
 };
 
@@ -70,9 +71,9 @@ static int default_signals(void)
 
 static int redirect(const struct spawning *s)
 {
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int in = s->input >= 0 ? s->input : open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(s->out[1], STDOUT_FILENO) < 0 ||
+	if (in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(s->out[1], STDOUT_FILENO) < 0 ||
 	    dup2(s->err[1], STDERR_FILENO) < 0)
 		return -errno;
 	/* Whoever started natsim may have left more open. Older than 5.11: then they stay. */
@@ -244,14 +245,15 @@ static int start(struct lab *lab, struct spawning *s, struct program_run *run, s
 	return 0;
 }
 
-int lab_spawn(struct lab *lab, size_t node, char *const argv[], void *tag, struct child **ret,
-	      struct diag *d)
+int spawn(struct lab *lab, size_t node, char *const argv[], int input, void *tag,
+	  struct child **ret, struct diag *d)
 {
 	CLEANUP(spawning_close)
 	struct spawning s = {
 		.lab = lab,
 		.node = node,
 		.argv = argv,
+		.input = input,
 		.out = {-1, -1},
 		.err = {-1, -1},
 		.failed = {-1, -1},
@@ -272,4 +274,10 @@ int lab_spawn(struct lab *lab, size_t node, char *const argv[], void *tag, struc
 	lab->runs = run;
 	*ret = &STEAL(run)->child;
 	return 0;
+}
+
+int lab_spawn(struct lab *lab, size_t node, char *const argv[], void *tag, struct child **ret,
+	      struct diag *d)
+{
+	return spawn(lab, node, argv, -1, tag, ret, d);
 }

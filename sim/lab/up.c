@@ -52,6 +52,8 @@ static int bring_up(struct lab *lab, struct diag *d)
 		r = files_write(lab, d);
 	if (r == 0)
 		r = events_open(lab, d);
+	if (r == 0)
+		r = port_mapping_start(lab, d);
 	return r;
 }
 
@@ -59,8 +61,10 @@ int lab_up(const struct topo *topo, const struct plan *plan, const struct lab_op
 	   struct lab **ret, struct diag *d)
 {
 	CLEANUP(lab_free_cleanup) struct lab *lab = calloc(1, sizeof(*lab));
-	int r;
+	int r = lab_check(topo, d);
 
+	if (r < 0)
+		return r;
 	if (!lab)
 		return -ENOMEM;
 	lab->topo = topo;

@@ -81,6 +81,15 @@ static int press_overdue(struct player *player)
 	return r;
 }
 
+/* A router without its daemon is not the router that was drawn. */
+static int daemon_event(struct player *player, const struct lab_event *event)
+{
+	if (event->kind != LAB_ENDED)
+		return 0;
+	return diag_error(player->d, ECHILD, "the daemon of %s ended before its lab",
+			  player->topo->nodes[event->child->node].name);
+}
+
 /* Take in one event, or wait until @deadline. -EINTR when the user interrupts. */
 static int take_event(struct player *player, uint64_t deadline, enum lab_event_kind *ret)
 {
@@ -90,6 +99,8 @@ static int take_event(struct player *player, uint64_t deadline, enum lab_event_k
 	if (r)
 		return r == -EINTR || r == -ECANCELED ? -EIO : r;
 	*ret = event.kind;
+	if (event.child && !event.child->tag)
+		return daemon_event(player, &event);
 	switch (event.kind) {
 	case LAB_LINE:
 		return life_line(event.child->tag, &event, player->zero);
