@@ -19,6 +19,7 @@ struct peer {
 	struct endpoint
 		local; /* the main socket's, with the address it speaks from to the rendezvous */
 	enum punch_phase told; /* the phase of which stdout knows */
+	uint32_t told_again;   /* how many times that a path was found again */
 };
 
 static void peer_clear(struct peer *peer)
@@ -52,7 +53,7 @@ static int open_sockets(struct peer *peer, const struct endpoint *rendezvous, ui
 
 static int tell_paired(struct peer *peer)
 {
-	const struct introduction *known = &peer->core.meeting.peer;
+	const struct introduction *known = &peer->core.peer;
 	struct line line;
 
 	line_begin(&line, "paired");
@@ -64,23 +65,24 @@ static int tell_paired(struct peer *peer)
 
 static void put_path(struct peer *peer, struct line *line)
 {
-	const struct candidate *settled = peer->core.candidates.settled;
+	const struct candidate *settled = peer->core.path.candidates.settled;
 
 	line_endpoint(line, "peer", &settled->to);
 	line_text(line, "candidate", candidate_kind_name(settled->kind));
 }
 
-static int tell_connected(struct peer *peer)
+static int tell_connected(struct peer *peer, const char *event, uint64_t when)
 {
+	const struct punch *core = &peer->core;
 	struct line line;
 
 	/* A peer on another network may be spoken to from another of our addresses. */
-	(void)udp_source_for(&peer->core.candidates.settled->to, &peer->local.addr, NULL);
-	line_begin(&line, "connected");
+	(void)udp_source_for(&core->path.candidates.settled->to, &peer->local.addr, NULL);
+	line_begin(&line, event);
 	line_endpoint(&line, "local", &peer->local);
 	put_path(peer, &line);
-	line_integer(&line, "punches", peer->core.candidates.sent);
-	line_milliseconds(&line, "elapsed_ms", peer->core.connected - peer->core.started);
+	line_integer(&line, "punches", core->path.candidates.sent);
+	line_milliseconds(&line, "elapsed_ms", when - core->started);
 	return line_write(&line, stdout);
 }
 
@@ -90,15 +92,27 @@ static int tell_progress(void *context)
 	const struct punch *core = &peer->core;
 	int r = 0;
 
-	if (peer->told < PHASE_DIALLING && core->meeting.peer.stage >= SESSION_PAIRED) {
+	if (peer->told < PHASE_DIALLING && core->peer.stage >= SESSION_PAIRED) {
 		peer->told = PHASE_DIALLING;
 		r = tell_paired(peer);
 	}
-	if (r == 0 && peer->told < PHASE_TALKING && core->candidates.settled) {
+	if (r == 0 && peer->told < PHASE_TALKING && core->path.candidates.settled) {
 		peer->told = PHASE_TALKING;
-		r = tell_connected(peer);
+		r = tell_connected(peer, "connected", core->path.connected);
+	}
+	if (r == 0 && peer->told_again != core->path.repunched && core->path.candidates.settled) {
+		peer->told_again = core->path.repunched;
+		r = tell_connected(peer, "reconnected", clock_now());
 	}
 	return r;
+}
+
+static void put_talk(const struct path *path, struct line *line)
+{
+	line_integer(line, "sent", path->talk.acknowledged);
+	line_integer(line, "received", path->talk.received);
+	line_integer(line, "punches", path->candidates.sent);
+	line_integer(line, "repunched", path->repunched);
 }
 
 static int tell_result(struct peer *peer)
@@ -111,21 +125,22 @@ static int tell_result(struct peer *peer)
 
 	line_begin(&line, "result");
 	line_text(&line, "path", path);
+	if (core->path.connected)
+		line_text(&line, "technique", technique_name(punch_technique(core)));
 	line_endpoint(&line, "local", &peer->local);
-	if (core->meeting.welcomed)
-		line_endpoint(&line, "public", &core->meeting.peer.mapped);
+	if (core->peer.mapped.port != 0)
+		line_endpoint(&line, "public", &core->peer.mapped);
 	if (peer->told >= PHASE_DIALLING) {
-		line_endpoint(&line, "peer_public", &core->meeting.peer.peer_public);
+		line_endpoint(&line, "peer_public", &core->peer.peer_public);
 		line_text(&line, "blind", blind_name(core->blind));
 	}
-	if (core->candidates.settled) {
+	if (core->path.candidates.settled)
 		put_path(peer, &line);
-		line_milliseconds(&line, "rtt_ms", core->talk.srtt);
-		line_milliseconds(&line, "connect_ms", core->connected - core->started);
+	if (core->path.connected) {
+		line_milliseconds(&line, "rtt_ms", core->path.talk.srtt);
+		line_milliseconds(&line, "connect_ms", core->path.connected - core->started);
 	}
-	line_integer(&line, "sent", core->talk.acknowledged);
-	line_integer(&line, "received", core->talk.received);
-	line_integer(&line, "punches", core->candidates.sent);
+	put_talk(&core->path, &line);
 	line_milliseconds(&line, "elapsed_ms", core->ended - core->started);
 	if (core->reason[0] != '\0')
 		line_text(&line, "reason", core->reason);
@@ -189,6 +204,15 @@ static const struct drive_ops ops = {
 	.leave = on_leave,
 };
 
+/* --technique WORD */
+static int read_technique(const char *word, bool *ret_call_me, struct diag *d)
+{
+	*ret_call_me = word && strcmp(word, "reversal") == 0;
+	if (!word || *ret_call_me || strcmp(word, "punch") == 0)
+		return 0;
+	return diag_error(d, EINVAL, "--technique is punch or reversal, not \"%s\"", word);
+}
+
 static int set_up(struct peer *peer, const char *rendezvous, const char *session, uint16_t port,
 		  struct meeting_config *config, struct diag *d)
 {
@@ -204,9 +228,12 @@ static int set_up(struct peer *peer, const char *rendezvous, const char *session
 int main(int argc, char *argv[])
 {
 	struct peer peer CLEANUP(peer_clear) = {.sockets = SOCKETS_NONE};
-	struct punch_config config = {.timeout = 10 * SEC, .meeting = {.random = random_system}};
-	const char *rendezvous = NULL, *session = NULL;
-	uint64_t port = 0, messages = 5;
+	struct punch_config config = {
+		.timeout = 10 * SEC,
+		.talk = {.keepalive = TALK_KEEPALIVE, .patience = TALK_PATIENCE},
+		.meeting = {.random = random_system}};
+	const char *rendezvous = NULL, *session = NULL, *technique = NULL;
+	uint64_t port = 0, messages = 5, repunch = 3;
 	bool verbose = false;
 	const struct cli_option options[] = {
 		{0, "rendezvous", "HOST[:PORT]", "who introduces the peers (port 1024)", CLI_TEXT,
@@ -216,10 +243,21 @@ int main(int argc, char *argv[])
 		{0, "port", "PORT", "local port", CLI_NUMBER, &port, UINT16_MAX, false},
 		{0, "messages", "N", "payload messages to send (5)", CLI_NUMBER, &messages, 1000000,
 		 false},
-		{0, "interval", "SECONDS", "between messages (0)", CLI_SECONDS, &config.interval,
-		 3600, false},
+		{0, "interval", "SECONDS", "between messages (0)", CLI_SECONDS,
+		 &config.talk.interval, 3600, false},
 		{0, "timeout", "SECONDS", "from start to a working path (10)", CLI_SECONDS,
 		 &config.timeout, 3600, false},
+		{0, "technique", "WORD",
+		 "punch, or reversal: the other peer is to send first (punch)", CLI_TEXT,
+		 &technique, 0, false},
+		{0, "hold", "SECONDS", "keep the path after the last message (0)", CLI_SECONDS,
+		 &config.talk.hold, 86400, false},
+		{0, "keepalive", "SECONDS", "send something after so long a silence (15)",
+		 CLI_SECONDS, &config.talk.keepalive, 3600, false},
+		{0, "patience", "SECONDS", "a path is dead that answers nothing so long (5)",
+		 CLI_SECONDS, &config.talk.patience, 3600, false},
+		{0, "repunch", "N", "how often a path that died is punched again (3)", CLI_NUMBER,
+		 &repunch, 1000, false},
 		{'v', "verbose", NULL, "tell each step on stderr", CLI_FLAG, &verbose, 0, false},
 		{0},
 	};
@@ -240,11 +278,14 @@ int main(int argc, char *argv[])
 	if (r >= 0)
 		r = signals = wait_signals(&diag);
 	if (r >= 0)
+		r = read_technique(technique, &config.call_me, &diag);
+	if (r >= 0)
 		r = set_up(&peer, rendezvous, session, (uint16_t)port, &config.meeting, &diag);
 	if (r < 0) {
 		return cli_misuse(&cli, &diag, stderr);
 	}
-	config.messages = (uint32_t)messages;
+	config.talk.messages = (uint32_t)messages;
+	config.repunch = (uint32_t)repunch;
 	config.say = verbose ? say : NULL;
 	punch_start(&peer.core, &config, clock_now());
 	line_begin(&line, "ready");

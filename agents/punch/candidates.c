@@ -54,6 +54,14 @@ static bool is_nominating(const struct candidates *candidates, const struct cand
 	return candidate == candidates->nominee && candidates->settled != candidate;
 }
 
+/* What already answered has nothing more to be asked, unless it is to be nominated. */
+static bool has_question(const struct candidates *candidates, const struct candidate *candidate)
+{
+	if (candidate->confirmed)
+		return is_nominating(candidates, candidate);
+	return candidate->heard || !candidates->silent;
+}
+
 bool candidates_send(struct candidates *candidates, uint64_t now, struct candidate_check *ret)
 {
 	size_t i;
@@ -65,9 +73,7 @@ bool candidates_send(struct candidates *candidates, uint64_t now, struct candida
 		bool nominate = is_nominating(candidates, candidate);
 		struct transaction *timer = nominate ? &candidate->nomination : &candidate->checks;
 
-		/* What already answered has nothing more to be asked, unless it is to be nominated.
-		 */
-		if ((candidate->confirmed && !nominate) ||
+		if (!has_question(candidates, candidate) ||
 		    transaction_step(timer, now) != TRANSACTION_SEND)
 			continue;
 		if (timer->sent == 1)
@@ -92,10 +98,10 @@ uint64_t candidates_due(const struct candidates *candidates)
 		const struct candidate *candidate = &candidates->list[i];
 		uint64_t own = candidate->checks.due;
 
+		if (!has_question(candidates, candidate))
+			continue;
 		if (is_nominating(candidates, candidate))
 			own = candidate->nomination.due;
-		else if (candidate->confirmed)
-			continue;
 		if (own < due)
 			due = own;
 	}

@@ -33,6 +33,7 @@ struct candidates {
 	struct transaction_timing timing;
 	struct random_source random;
 	enum peer_role role;
+	bool silent; /* ask only those who were heard: the other peer is to send first */
 	struct candidate *nominee; /* of the controlling side */
 	struct candidate *settled; /* works both ways, and both sides know */
 	unsigned int sent;

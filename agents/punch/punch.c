@@ -9,10 +9,20 @@
  *                path later proves little about punching. Then Join(dialled) until "go",
  *                which says that both have dialled, so that no punch of ours could have opened
  *                the door for the peer's blind packet
- *     PUNCHING   candidates.c
+ *     PUNCHING   path.c, candidates.c: private endpoints first, for behind the same NAT they are
+ *                the short way; the public one, which there needs hairpinning, is tried beside
+ *                them, and the first that answers wins
  *     TALKING    talk.c; the rendezvous is not needed any more
  *
  * A check of the peer's is as good as a "go": it would not send one before.
+ *
+ * A peer that asks to be called (connection reversal) is silent while PUNCHING: it offers
+ * OFFER_CALL to the other, and checks only what it was checked from.
+ *
+ * A path that dies goes back from TALKING to PUNCHING, see path.c. When the endpoints that are
+ * known do not help, both meet at the rendezvous again, under the session's name, to learn
+ * where the other is now. What they are told is only where: the token stays the first one, so
+ * that somebody else who took the name meanwhile is not taken for the peer.
  */
 #include "agents/punch/punch.h"
 
@@ -21,6 +31,8 @@
 #include <string.h>
 
 #include "agents/net/clock.h"
+#include "agents/punch/reason.h"
+#include "agents/rendezvous/offer.h"
 
 static void __attribute__((format(printf, 2, 3)))
 say(const struct punch *punch, const char *format, ...)
@@ -38,30 +50,43 @@ say(const struct punch *punch, const char *format, ...)
 
 bool punch_over(const struct punch *punch)
 {
-	return punch->phase >= PHASE_DONE && punch->reply_count == 0 && !punch->leave_due;
+	return punch->phase >= PHASE_DONE && !punch->leave_due &&
+	       (punch->phase == PHASE_FAILED || path_over(&punch->path));
 }
 
-static void __attribute__((format(printf, 4, 5)))
-finish(struct punch *punch, enum punch_phase phase, uint64_t now, const char *format, ...)
+static void finish(struct punch *punch, enum punch_phase phase, uint64_t now)
 {
-	va_list arguments;
-
-	punch->phase = phase;
-	punch->ended = now;
-	/* One that settled has left already. */
+	/* The reason is told from where it ended. */
 	if (phase == PHASE_FAILED)
-		punch->leave_due = true;
-	va_start(arguments, format);
-	vsnprintf(punch->reason, sizeof(punch->reason), format, arguments);
-	va_end(arguments);
+		reason_none(punch, punch->reason, sizeof(punch->reason));
+	else if (phase == PHASE_LOST)
+		reason_lost(punch, punch->reason, sizeof(punch->reason));
 	if (phase != PHASE_DONE)
 		say(punch, "%s", punch->reason);
+	punch->phase = phase;
+	punch->ended = now;
+	punch->leave_due = true;
+}
+
+static void join(struct punch *punch, uint64_t now)
+{
+	struct offer offer = {.length = 0};
+
+	meeting_start(&punch->meeting, &punch->config.meeting, now);
+	if (punch->config.call_me)
+		offer_put(&offer, OFFER_CALL, "", 0);
+	meeting_offer(&punch->meeting, offer.bytes, offer.length);
 }
 
 void punch_start(struct punch *punch, const struct punch_config *config, uint64_t now)
 {
-	*punch = (struct punch){.config = *config, .started = now, .phase = PHASE_JOINING};
-	meeting_start(&punch->meeting, &config->meeting, now);
+	*punch = (struct punch){.config = *config,
+				.started = now,
+				.deadline = now + config->timeout,
+				.phase = PHASE_JOINING,
+				.meet_at = UINT64_MAX};
+	punch->config.talk.random = config->meeting.random;
+	join(punch, now);
 }
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
@@ -69,93 +94,105 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
-static void start_punching(struct punch *punch, uint64_t now)
+static void start_path(struct punch *punch)
 {
-	const struct introduction *peer = &punch->meeting.peer;
+	struct seal seal = {.role = punch->peer.role};
 	/* Nothing is known of the path between the peers; the way to the rendezvous is a guess. */
 	const struct transaction_timing timing = {
 		.first = clamp(punch->meeting.round_trip, 5 * MSEC, 100 * MSEC),
 		.longest = 200 * MSEC,
 	};
+
+	memcpy(seal.token, punch->peer.token, TOKEN_SIZE);
+	if (punch->config.call_me)
+		seal.sight |= SIGHT_CALLED;
+	path_start(&punch->path, &seal, &timing, &punch->config.talk);
+	punch->path.rounds = punch->config.repunch;
+	punch->path.candidates.silent = punch->config.call_me;
+}
+
+/* Where the peer might be, as far as the rendezvous knows. */
+static void add_candidates(struct punch *punch, uint64_t now)
+{
+	const struct introduction *peer = &punch->peer;
+	struct candidates *candidates = &punch->path.candidates;
 	size_t i;
 
-	punch->phase = PHASE_PUNCHING;
-	say(punch, "both have dialled: punching");
-	candidates_start(&punch->candidates, peer->role, &punch->meeting.random, &timing);
-	/* Private ones first: behind the same NAT they are the short way. */
 	for (i = 0; i < peer->private_count; i++) {
 		enum candidate_kind kind = endpoint_equal(&peer->privates[i], &peer->peer_public)
 						   ? CANDIDATE_PUBLIC
 						   : CANDIDATE_PRIVATE;
 
-		(void)candidates_add(&punch->candidates, kind, &peer->privates[i], now);
+		(void)candidates_add(candidates, kind, &peer->privates[i], now);
 	}
-	(void)candidates_add(&punch->candidates, CANDIDATE_PUBLIC, &peer->peer_public, now);
+	(void)candidates_add(candidates, CANDIDATE_PUBLIC, &peer->peer_public, now);
 }
 
-static void connect_if_settled(struct punch *punch, uint64_t now)
+static void start_punching(struct punch *punch, uint64_t now)
 {
-	const struct candidate *settled = punch->candidates.settled;
-	const struct talk_config config = {
-		.messages = punch->config.messages,
-		.interval = punch->config.interval,
-		.random = punch->meeting.random,
-	};
+	add_candidates(punch, now); /* there may be news since we were paired */
+	punch->phase = PHASE_PUNCHING;
+	say(punch, punch->config.call_me ? "both have dialled: waiting for the peer's call"
+					 : "both have dialled: punching");
+}
+
+/* How long the endpoints that are known are all that is tried, once a path has died. */
+static uint64_t before_meeting(const struct punch *punch)
+{
+	return clamp(4 * punch->path.talk.srtt, 200 * MSEC, 2 * SEC);
+}
+
+/* The peer notices later than we, at worst when it has been silent for its keep-alive interval. */
+static void start_again(struct punch *punch)
+{
+	const struct talk_config *talk = &punch->path.talk.config;
+
+	punch->phase = PHASE_PUNCHING;
+	punch->meeting_again = false;
+	punch->meet_at = punch->path.sought + before_meeting(punch);
+	punch->deadline =
+		punch->path.sought + punch->config.timeout + talk->keepalive + talk->patience;
+	say(punch, "the path has died: punching again (round %u)", punch->path.seal.round);
+}
+
+static void start_talking(struct punch *punch)
+{
+	const struct candidate *settled = punch->path.candidates.settled;
 	char text[ENDPOINT_TEXT_MAX];
 
-	if (punch->phase != PHASE_PUNCHING || !settled)
-		return;
 	say(punch, "settled on the peer's %s endpoint %s", candidate_kind_name(settled->kind),
 	    endpoint_format(&settled->to, text));
 	punch->phase = PHASE_TALKING;
-	punch->connected = now;
 	punch->leave_due = true;
-	talk_start(&punch->talk, &config, punch->candidates.round_trip, now);
+	punch->meet_at = UINT64_MAX;
 }
 
-static void check_talk(struct punch *punch, uint64_t now)
+/* The path may have moved on. */
+static void follow_path(struct punch *punch, uint64_t now)
 {
-	if (punch->phase != PHASE_TALKING)
+	const struct path *path = &punch->path;
+
+	if (punch->phase < PHASE_PUNCHING || punch->phase > PHASE_TALKING)
 		return;
-	if (punch->talk.state == TALK_DONE)
-		finish(punch, PHASE_DONE, now, "%s", "");
-	else if (punch->talk.state == TALK_LOST)
-		finish(punch, PHASE_LOST, now,
-		       "the peer vanished after acknowledging %u of %u messages, having sent %u",
-		       punch->talk.acknowledged, punch->config.messages, punch->talk.received);
+	if (punch->phase == PHASE_PUNCHING && path->state != PATH_SEEKING && path->connected)
+		start_talking(punch);
+	switch (path->state) {
+	case PATH_SEEKING:
+		if (punch->phase == PHASE_TALKING)
+			start_again(punch);
+		return;
+	case PATH_TALKING:
+		return;
+	case PATH_DONE:
+		finish(punch, PHASE_DONE, now);
+		return;
+	case PATH_LOST:
+		finish(punch, PHASE_LOST, now);
+		return;
+	}
 }
 
 /* ---- sending ---- */
-
-static void seal_answer(struct punch *punch, const struct sealed *request,
-			const struct endpoint *from)
-{
-	size_t room = sizeof(punch->replies) / sizeof(*punch->replies);
-	struct punch_reply *reply;
-
-	if (punch->reply_count == room)
-		return; /* as good as lost; it will be asked for again */
-	reply = &punch->replies[(punch->reply_first + punch->reply_count) % room];
-	reply->to = *from;
-	reply->length = seal_reply(&punch->seal, request, from, reply->bytes);
-	punch->reply_count++;
-}
-
-static bool take_reply(struct punch *punch, struct datagram *ret)
-{
-	size_t room = sizeof(punch->replies) / sizeof(*punch->replies);
-	const struct punch_reply *reply = &punch->replies[punch->reply_first];
-
-	if (punch->reply_count == 0)
-		return false;
-	ret->socket = PUNCH_MAIN;
-	ret->to = reply->to;
-	ret->length = reply->length;
-	memcpy(ret->bytes, reply->bytes, reply->length);
-	punch->reply_first = (punch->reply_first + 1) % room;
-	punch->reply_count--;
-	return true;
-}
 
 /* @length bytes for the rendezvous were written into @ret. */
 static bool to_rendezvous(const struct punch *punch, size_t length, struct datagram *ret)
@@ -180,8 +217,8 @@ static void dial_blind(struct punch *punch, uint64_t now, struct datagram *ret)
 	punch->blind_due = false;
 	transaction_new_id(&punch->meeting.random, id);
 	ret->socket = PUNCH_BLIND;
-	ret->to = punch->meeting.peer.peer_public;
-	ret->length = seal_blind(&punch->seal, id, ret->bytes);
+	ret->to = punch->peer.peer_public;
+	ret->length = seal_blind(&punch->path.seal, id, ret->bytes);
 	say(punch, "blind dial to %s from a fresh socket", endpoint_format(&ret->to, text));
 	meeting_dialled(&punch->meeting, now);
 }
@@ -191,60 +228,42 @@ static bool send_join(struct punch *punch, uint64_t now, struct datagram *ret)
 	return to_rendezvous(punch, meeting_send(&punch->meeting, now, ret->bytes), ret);
 }
 
-static bool send_check(struct punch *punch, uint64_t now, struct datagram *ret)
+/* To find out where the peer is now. */
+static bool send_join_again(struct punch *punch, uint64_t now, struct datagram *ret)
 {
-	struct candidate_check check;
-
-	if (!candidates_send(&punch->candidates, now, &check))
+	if (punch->phase != PHASE_PUNCHING || punch->path.seal.round == 0 || now < punch->meet_at)
 		return false;
+	if (!punch->meeting_again) {
+		say(punch, "asking the rendezvous again where the peer is");
+		punch->meeting_again = true;
+		join(punch, now);
+	}
+	return send_join(punch, now, ret);
+}
+
+static bool send_path(struct punch *punch, uint64_t now, struct datagram *ret)
+{
+	bool sends = path_send(&punch->path, now, ret);
+
 	ret->socket = PUNCH_MAIN;
-	ret->to = check.candidate->to;
-	ret->length = seal_check(&punch->seal, check.id, check.nominate, ret->bytes);
-	return true;
+	follow_path(punch, now);
+	return sends;
 }
 
-static bool send_talk(struct punch *punch, uint64_t now, struct datagram *ret)
+static void end_if_late(struct punch *punch, uint64_t now)
 {
-	ret->socket = PUNCH_MAIN;
-	ret->to = punch->candidates.settled->to;
-	ret->length = talk_send(&punch->talk, &punch->seal, now, ret->bytes);
-	check_talk(punch, now);
-	return ret->length > 0;
+	if (punch->phase >= PHASE_TALKING || now < punch->deadline)
+		return;
+	if (punch->path.connected == 0) {
+		finish(punch, PHASE_FAILED, now);
+		return;
+	}
+	path_lose(&punch->path, now);
+	follow_path(punch, now);
 }
 
-/* Why there is no path, from what was seen. */
-static void fail_late(struct punch *punch, uint64_t now)
+static bool send_phase(struct punch *punch, uint64_t now, struct datagram *ret)
 {
-	char text[ENDPOINT_TEXT_MAX];
-	double seconds = to_ms(punch->config.timeout) / 1000;
-
-	endpoint_format(&punch->meeting.rendezvous, text);
-	if (!punch->meeting.welcomed)
-		finish(punch, PHASE_FAILED, now, "no rendezvous: %s did not answer in %.1f s", text,
-		       seconds);
-	else if (punch->phase == PHASE_JOINING)
-		finish(punch, PHASE_FAILED, now, "nobody else joined the session in %.1f s",
-		       seconds);
-	else if (punch->phase == PHASE_DIALLING)
-		finish(punch, PHASE_FAILED, now,
-		       "the other peer was introduced, but never got ready to punch");
-	else if (candidates_heard(&punch->candidates))
-		finish(punch, PHASE_FAILED, now,
-		       "only one way: the peer's packets arrived, but none of ours was answered");
-	else
-		finish(punch, PHASE_FAILED, now,
-		       "no packet of the peer's arrived, though both sent to each other for %.1f s",
-		       seconds);
-}
-
-bool punch_send(struct punch *punch, uint64_t now, struct datagram *ret)
-{
-	if (take_reply(punch, ret))
-		return true;
-	if (punch->phase < PHASE_TALKING && now >= punch->started + punch->config.timeout)
-		fail_late(punch, now);
-	if (punch->leave_due && punch_leave(punch, ret))
-		return true;
 	switch (punch->phase) {
 	case PHASE_DIALLING:
 		if (punch->blind_due) {
@@ -255,81 +274,67 @@ bool punch_send(struct punch *punch, uint64_t now, struct datagram *ret)
 	case PHASE_JOINING:
 		return send_join(punch, now, ret);
 	case PHASE_PUNCHING:
-		return send_check(punch, now, ret);
 	case PHASE_TALKING:
-		return send_talk(punch, now, ret);
 	case PHASE_DONE:
-	case PHASE_FAILED:
 	case PHASE_LOST:
+		return send_path(punch, now, ret) || send_join_again(punch, now, ret);
+	case PHASE_FAILED:
 		return false;
 	}
 	return false;
 }
 
+bool punch_send(struct punch *punch, uint64_t now, struct datagram *ret)
+{
+	end_if_late(punch, now);
+	if (send_phase(punch, now, ret))
+		return true;
+	return punch->leave_due && punch_leave(punch, ret);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 uint64_t punch_due(const struct punch *punch)
 {
-	uint64_t end = punch->started + punch->config.timeout;
-	uint64_t due = UINT64_MAX;
+	uint64_t due;
 
 	switch (punch->phase) {
 	case PHASE_JOINING:
 	case PHASE_DIALLING:
-		due = meeting_due(&punch->meeting);
-		break;
+		return earlier(punch->deadline, meeting_due(&punch->meeting));
 	case PHASE_PUNCHING:
-		due = candidates_due(&punch->candidates);
-		break;
+		due = punch->meeting_again ? meeting_due(&punch->meeting) : punch->meet_at;
+		due = earlier(due > punch->meet_at ? due : punch->meet_at, path_due(&punch->path));
+		return earlier(due, punch->deadline);
 	case PHASE_TALKING:
-		return talk_due(&punch->talk);
+		return path_due(&punch->path);
 	case PHASE_DONE:
 	case PHASE_FAILED:
 	case PHASE_LOST:
 		return UINT64_MAX;
 	}
-	return due < end ? due : end;
+	return UINT64_MAX;
 }
 
 /* ---- receiving ---- */
 
-static void take_sealed(struct punch *punch, const struct endpoint *from,
-			const struct sealed *sealed, uint64_t now)
+static void take_blind(struct punch *punch)
 {
-	const struct candidate *settled;
-
-	if (sealed->kind == SEALED_NONE)
-		return;
-	if (sealed->kind == SEALED_BLIND) {
-		if (punch->blind != BLIND_RECEIVED)
-			punch->blind = punch->phase == PHASE_DIALLING ? BLIND_RECEIVED : BLIND_LATE;
-		say(punch, "the peer's blind dial arrived%s",
-		    punch->blind == BLIND_LATE ? ", but after our first punch" : "");
-		return;
-	}
-	if (punch->phase == PHASE_DIALLING)
-		start_punching(punch, now);
-	settled = punch->candidates.settled;
-	if (sealed->kind == SEALED_CHECK) {
-		seal_answer(punch, sealed, from);
-		if (!settled)
-			candidates_check(&punch->candidates, from, sealed->nominated, now);
-	} else if (sealed->kind == SEALED_REPLY && !settled) {
-		candidates_reply(&punch->candidates, from, sealed->id, now);
-	} else if (!settled) {
-		candidates_settle(&punch->candidates, from);
-	}
-	connect_if_settled(punch, now);
-	settled = punch->candidates.settled;
-	if (punch->phase != PHASE_TALKING || !endpoint_equal(from, &settled->to))
-		return;
-	if (talk_receive(&punch->talk, sealed, now) && sealed->kind != SEALED_CHECK)
-		seal_answer(punch, sealed, from);
-	check_talk(punch, now);
+	if (punch->blind != BLIND_RECEIVED)
+		punch->blind = punch->phase == PHASE_DIALLING ? BLIND_RECEIVED : BLIND_LATE;
+	if (punch->blind == BLIND_RECEIVED)
+		punch->path.seal.sight |= SIGHT_DIALLED;
+	say(punch, "the peer's blind dial arrived%s",
+	    punch->blind == BLIND_LATE ? ", but after our first punch" : "");
 }
 
 static void open_sealed(struct punch *punch, const struct endpoint *from,
 			const struct stun_message *message, uint64_t now)
 {
-	struct sealed sealed;
+	enum sealed_kind kind;
 
 	if (punch->phase == PHASE_JOINING) {
 		/* The peer may know us before we know it: keep what may be its blind dial. */
@@ -339,8 +344,12 @@ static void open_sealed(struct punch *punch, const struct endpoint *from,
 		}
 		return;
 	}
-	sealed = seal_open(&punch->seal, message);
-	take_sealed(punch, from, &sealed, now);
+	kind = path_receive(&punch->path, from, message, now);
+	if (kind == SEALED_BLIND)
+		take_blind(punch);
+	else if (kind != SEALED_NONE && punch->phase == PHASE_DIALLING)
+		start_punching(punch, now);
+	follow_path(punch, now);
 }
 
 static void open_held(struct punch *punch, uint64_t now)
@@ -348,31 +357,49 @@ static void open_held(struct punch *punch, uint64_t now)
 	struct stun_message message;
 
 	if (punch->held_length > 0 && stun_parse(punch->held, punch->held_length, &message))
-		open_sealed(punch, &punch->meeting.peer.peer_public, &message, now);
+		open_sealed(punch, &punch->peer.peer_public, &message, now);
 	punch->held_length = 0;
 }
 
 static void take_pair(struct punch *punch, uint64_t now)
 {
-	const struct introduction *peer = &punch->meeting.peer;
+	const struct introduction *peer = &punch->peer;
 	char own[ENDPOINT_TEXT_MAX], other[ENDPOINT_TEXT_MAX];
 
-	punch->seal.role = peer->role;
-	memcpy(punch->seal.token, peer->token, TOKEN_SIZE);
 	say(punch, "paired: we are %s, the peer is %s", endpoint_format(&peer->mapped, own),
 	    endpoint_format(&peer->peer_public, other));
+	start_path(punch);
+	add_candidates(punch, now);
 	punch->phase = PHASE_DIALLING;
 	punch->blind_due = true;
 	open_held(punch, now);
 }
 
+/* What the rendezvous says when it was asked again. */
+static void follow_second_meeting(struct punch *punch, uint64_t now)
+{
+	if (punch->meeting.phase == MEETING_REFUSED) {
+		/* Mostly our own ghosts, if a Leave was lost; they fade within seconds. */
+		punch->meeting_again = false;
+		punch->meet_at = now + SEC;
+	} else if (punch->meeting.phase >= MEETING_PAIRED) {
+		add_candidates(punch, now);
+	}
+}
+
 /* The meeting may have moved on. */
 static void follow_meeting(struct punch *punch, uint64_t now)
 {
+	if (punch->meeting.peer.stage >= SESSION_PAIRED)
+		punch->peer = punch->meeting.peer;
+	else if (punch->meeting.welcomed)
+		punch->peer.mapped = punch->meeting.peer.mapped;
+	if (punch->phase == PHASE_PUNCHING && punch->path.seal.round > 0)
+		follow_second_meeting(punch, now);
 	if (punch->phase > PHASE_DIALLING)
 		return;
 	if (punch->meeting.phase == MEETING_REFUSED)
-		finish(punch, PHASE_FAILED, now, "session refused: %s", punch->meeting.refusal);
+		finish(punch, PHASE_FAILED, now);
 	else if (punch->phase == PHASE_JOINING && punch->meeting.phase >= MEETING_PAIRED)
 		take_pair(punch, now);
 	else if (punch->phase == PHASE_DIALLING && punch->meeting.phase == MEETING_GO)
@@ -395,10 +422,18 @@ void punch_receive(struct punch *punch, const struct endpoint *from, const void 
 
 void punch_refused(struct punch *punch, const struct endpoint *to, uint64_t now)
 {
-	if (punch->phase != PHASE_TALKING || !endpoint_equal(to, &punch->candidates.settled->to))
-		return;
-	talk_refused(&punch->talk);
-	check_talk(punch, now);
+	path_refused(&punch->path, to, now);
+	follow_path(punch, now);
+}
+
+/* ---- the result ---- */
+
+enum technique punch_technique(const struct punch *punch)
+{
+	const struct meeting_config *own = &punch->config.meeting;
+
+	return technique_of(punch->path.seal.sight, punch->path.peer_sight, &punch->peer,
+			    own->privates, own->private_count);
 }
 
 const char *blind_name(enum blind blind)

@@ -7,17 +7,18 @@
 #define NATSIM_AGENTS_PUNCH_PUNCH_H
 
 #include "agents/net/datagram.h"
-#include "agents/punch/candidates.h"
-#include "agents/punch/talk.h"
+#include "agents/punch/path.h"
+#include "agents/punch/technique.h"
 #include "agents/rendezvous/meeting.h"
 
 enum punch_socket { PUNCH_MAIN, PUNCH_BLIND, PUNCH_SOCKETS };
 
 struct punch_config {
 	struct meeting_config meeting;
-	uint32_t messages;
-	uint64_t interval; /* nanoseconds, between messages */
-	uint64_t timeout;  /* nanoseconds, from start to a settled path */
+	struct talk_config talk; /* its random source is the meeting's */
+	uint64_t timeout; /* nanoseconds, from start to a settled path; also to find it again */
+	uint32_t repunch; /* how often a path that died is punched again */
+	bool call_me;     /* connection reversal: send nothing before the other has */
 	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
 	void *say_context;
 };
@@ -25,7 +26,7 @@ struct punch_config {
 enum punch_phase {
 	PHASE_JOINING,  /* asking the rendezvous for the other peer */
 	PHASE_DIALLING, /* both known; the blind dial, then waiting until both have dialled */
-	PHASE_PUNCHING,
+	PHASE_PUNCHING, /* seeking a path, for the first time or again */
 	PHASE_TALKING,
 	PHASE_DONE,   /* path "direct" */
 	PHASE_FAILED, /* path "none", see `reason` */
@@ -34,30 +35,23 @@ enum punch_phase {
 
 enum blind { BLIND_NONE, BLIND_RECEIVED, BLIND_LATE };
 
-struct punch_reply {
-	struct endpoint to;
-	size_t length;
-	uint8_t bytes[SEALED_MAX];
-};
-
 struct punch {
 	struct punch_config config;
 	enum punch_phase phase;
-	uint64_t started, connected, ended;
+	uint64_t started, ended;
+	uint64_t deadline; /* of what is being sought */
 
 	struct meeting meeting;
-	struct seal seal; /* meaningful from PHASE_DIALLING on */
+	struct introduction peer; /* the newest that is known; `stage` tells how much */
 	bool blind_due, leave_due;
 	enum blind blind;
 	uint8_t held[SEALED_MAX]; /* came before we had the token to open it */
 	size_t held_length;
 
-	struct candidates candidates;
-	struct talk talk;
-
-	struct punch_reply replies[8]; /* answers waiting to be sent */
-	size_t reply_first, reply_count;
-	char reason[160];
+	struct path path;   /* meaningful from PHASE_DIALLING on */
+	bool meeting_again; /* the rendezvous has been asked for the peer's new endpoints */
+	uint64_t meet_at;   /* when it is to be */
+	char reason[200];
 };
 
 void punch_start(struct punch *punch, const struct punch_config *config, uint64_t now);
@@ -79,6 +73,9 @@ void punch_refused(struct punch *punch, const struct endpoint *to, uint64_t now)
 
 /* The last word to the rendezvous of one that is interrupted; false when there is none to say. */
 bool punch_leave(struct punch *punch, struct datagram *ret);
+
+/* What made the path; meaningful once it has been settled. */
+enum technique punch_technique(const struct punch *punch);
 
 const char *blind_name(enum blind blind);
 

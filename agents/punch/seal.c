@@ -19,6 +19,10 @@ static void begin(const struct seal *seal, struct stun_builder *builder, void *b
 {
 	stun_begin(builder, buffer, SEALED_MAX, class, method, id);
 	stun_put(builder, role_attribute(seal->role), no_tie_breaker, sizeof(no_tie_breaker));
+	if (class == STUN_REQUEST && seal->sight != 0)
+		stun_put_u32(builder, ATTRIBUTE_SIGHT, seal->sight);
+	if (class == STUN_REQUEST && seal->round != 0)
+		stun_put_u32(builder, ATTRIBUTE_ROUND, seal->round);
 }
 
 static size_t end(const struct seal *seal, struct stun_builder *builder)
@@ -91,10 +95,23 @@ static bool has(const struct stun_message *message, uint16_t type)
 	return stun_find(message, type, &attribute);
 }
 
+/* 0 without one. */
+static uint32_t number(const struct stun_message *message, uint16_t type)
+{
+	struct stun_attribute attribute;
+	uint32_t value = 0;
+
+	if (stun_find(message, type, &attribute))
+		(void)stun_read_u32(&attribute, &value);
+	return value;
+}
+
 static enum sealed_kind request_kind(const struct stun_message *message, struct sealed *ret)
 {
 	struct stun_attribute attribute;
 
+	ret->sight = number(message, ATTRIBUTE_SIGHT);
+	ret->round = number(message, ATTRIBUTE_ROUND);
 	if (message->method == STUN_BINDING) {
 		ret->nominated = has(message, STUN_USE_CANDIDATE);
 		return SEALED_CHECK;

@@ -14,6 +14,8 @@ enum { SEALED_MAX = 256, PAYLOAD_MAX = 64 };
 struct seal {
 	uint8_t token[TOKEN_SIZE];
 	enum peer_role role; /* our own */
+	uint32_t sight;      /* what we saw of the other (technique.h); goes with every request */
+	uint32_t round;      /* how often the path was punched again; goes with every request */
 };
 
 enum sealed_kind {
@@ -28,8 +30,9 @@ enum sealed_kind {
 struct sealed {
 	enum sealed_kind kind;
 	uint8_t id[STUN_ID_SIZE];
-	bool nominated;    /* SEALED_CHECK: USE-CANDIDATE */
-	uint32_t sequence; /* SEALED_MESSAGE; SEALED_BYE: 1 when the sender has our Bye */
+	bool nominated;        /* SEALED_CHECK: USE-CANDIDATE */
+	uint32_t sequence;     /* SEALED_MESSAGE; SEALED_BYE: 1 when the sender has our Bye */
+	uint32_t sight, round; /* the sender's, of a request */
 };
 
 /* Each returns the length written into @buffer (SEALED_MAX bytes always do). */

@@ -6,26 +6,42 @@
  * has a complete result; that the own Bye arrives is all that is left to care for, so it is
  * repeated a few times only, and no one needs to linger for a last lost acknowledgement.
  *
- * While there is nothing to say (a pause between messages, the peer being slower) a check is
- * sent now and then: it keeps the NATs' mappings, and its answer tells that the peer lives.
+ * While there is nothing to say (a pause between messages, the peer being slower, the
+ * path being held) a check is sent whenever we have sent nothing for the keep-alive
+ * interval. It keeps the NATs' mappings, for which that interval must be shorter than they
+ * live; what counts for them is what goes out (RFC 4787 REQ-6), and an answer goes out too.
+ *
+ * Silence means nothing, then, but a question that stays unanswered does: a path on which
+ * nothing was answered for as long as the caller has patience is dead. The same
+ * conversation can go on over another (talk_resume()).
  */
 #include "agents/punch/talk.h"
 
 #include <string.h>
 
-#define ALIVE_EVERY (500 * MSEC)
-#define VANISHED_AFTER (5 * SEC)
 #define RTO_MIN (20 * MSEC)
 enum { BYES_MAX = 5, REFUSALS_MAX = 3 };
 
 void talk_start(struct talk *talk, const struct talk_config *config, uint64_t round_trip,
 		uint64_t now)
 {
-	*talk = (struct talk){.config = *config,
-			      .next = now,
-			      .heard = now,
-			      .srtt = round_trip,
-			      .rttvar = round_trip / 2};
+	*talk = (struct talk){.config = *config, .next = now, .hold_until = now + config->hold};
+	if (talk->config.keepalive == 0)
+		talk->config.keepalive = TALK_KEEPALIVE;
+	if (talk->config.patience == 0)
+		talk->config.patience = TALK_PATIENCE;
+	talk_resume(talk, round_trip, now);
+}
+
+void talk_resume(struct talk *talk, uint64_t round_trip, uint64_t now)
+{
+	talk->state = TALK_OPEN;
+	talk->question = TALK_NOTHING;
+	talk->unanswered = 0;
+	talk->refusals = 0;
+	talk->spoken = now;
+	talk->srtt = round_trip;
+	talk->rttvar = round_trip / 2;
 }
 
 static uint64_t rto(const struct talk *talk)
@@ -49,20 +65,31 @@ static void ask(struct talk *talk, enum talk_question question, uint64_t now)
 	transaction_start(&talk->transaction, &timing, now);
 }
 
+static bool has_said_all(const struct talk *talk)
+{
+	return talk->acknowledged == talk->config.messages;
+}
+
 /* Choose what to ask when nothing is being asked. */
 static void choose(struct talk *talk, uint64_t now)
 {
-	if (talk->acknowledged < talk->config.messages && now >= talk->next)
+	if (!has_said_all(talk) && now >= talk->next)
 		ask(talk, TALK_MESSAGE, now);
-	else if (talk->acknowledged == talk->config.messages && !talk->bye_delivered)
+	else if (has_said_all(talk) && now >= talk->hold_until && !talk->bye_delivered)
 		ask(talk, TALK_BYE, now);
-	else if (now >= talk->heard + ALIVE_EVERY)
+	else if (now >= talk->spoken + talk->config.keepalive)
 		ask(talk, TALK_ALIVE, now);
 }
 
 static bool complete(const struct talk *talk)
 {
-	return talk->acknowledged == talk->config.messages && talk->bye_received;
+	return has_said_all(talk) && talk->bye_received;
+}
+
+/* There is nobody to talk to any more. */
+static void give_up(struct talk *talk, enum talk_state state)
+{
+	talk->state = complete(talk) ? TALK_DONE : state;
 }
 
 static void end_if_over(struct talk *talk, uint64_t now)
@@ -71,8 +98,8 @@ static void end_if_over(struct talk *talk, uint64_t now)
 		return;
 	if (complete(talk) && talk->bye_delivered)
 		talk->state = TALK_DONE;
-	else if (now >= talk->heard + VANISHED_AFTER)
-		talk->state = complete(talk) ? TALK_DONE : TALK_LOST;
+	else if (talk->unanswered != 0 && now >= talk->unanswered + talk->config.patience)
+		give_up(talk, TALK_DEAD);
 }
 
 static size_t write_question(const struct talk *talk, const struct seal *seal, void *buffer)
@@ -103,6 +130,9 @@ size_t talk_send(struct talk *talk, const struct seal *seal, uint64_t now, void 
 	case TRANSACTION_SEND:
 		if (talk->transaction.sent == 1)
 			talk->first_sent = now;
+		if (talk->unanswered == 0)
+			talk->unanswered = now;
+		talk->spoken = now;
 		return write_question(talk, seal, buffer);
 	case TRANSACTION_WAIT:
 		return 0;
@@ -116,21 +146,25 @@ size_t talk_send(struct talk *talk, const struct seal *seal, uint64_t now, void 
 	return 0;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 uint64_t talk_due(const struct talk *talk)
 {
-	uint64_t due = talk->heard + VANISHED_AFTER;
-	uint64_t own;
+	uint64_t due = UINT64_MAX;
 
 	if (talk->state != TALK_OPEN)
 		return UINT64_MAX;
-	if (talk->question != TALK_NOTHING) {
-		own = talk->transaction.due;
-	} else {
-		own = talk->heard + ALIVE_EVERY;
-		if (talk->acknowledged < talk->config.messages && talk->next < own)
-			own = talk->next;
-	}
-	return own < due ? own : due;
+	if (talk->unanswered != 0)
+		due = talk->unanswered + talk->config.patience;
+	if (talk->question != TALK_NOTHING)
+		return earlier(due, talk->transaction.due);
+	due = earlier(due, talk->spoken + talk->config.keepalive);
+	if (!has_said_all(talk))
+		return earlier(due, talk->next);
+	return talk->bye_delivered ? due : earlier(due, talk->hold_until);
 }
 
 static void measure(struct talk *talk, uint64_t sample)
@@ -150,9 +184,11 @@ static void take_reply(struct talk *talk, const struct sealed *sealed, uint64_t 
 	    memcmp(sealed->id, talk->id, STUN_ID_SIZE) != 0)
 		return;
 	measure(talk, now - talk->first_sent);
+	talk->unanswered = 0;
 	if (talk->question == TALK_MESSAGE) {
 		talk->acknowledged++;
 		talk->next = now + talk->config.interval;
+		talk->hold_until = now + talk->config.hold;
 	} else if (talk->question == TALK_BYE) {
 		talk->bye_delivered = true;
 	}
@@ -179,7 +215,7 @@ bool talk_receive(struct talk *talk, const struct sealed *sealed, uint64_t now)
 		break;
 	case SEALED_BYE:
 		talk->bye_received = true;
-		if (sealed->sequence == 1 && talk->acknowledged == talk->config.messages)
+		if (sealed->sequence == 1 && has_said_all(talk))
 			talk->bye_delivered = true;
 		answer = true;
 		break;
@@ -187,7 +223,8 @@ bool talk_receive(struct talk *talk, const struct sealed *sealed, uint64_t now)
 		take_reply(talk, sealed, now);
 		break;
 	}
-	talk->heard = now;
+	if (answer)
+		talk->spoken = now;
 	end_if_over(talk, now);
 	return answer;
 }
@@ -196,5 +233,5 @@ void talk_refused(struct talk *talk)
 {
 	if (talk->state != TALK_OPEN || ++talk->refusals < REFUSALS_MAX)
 		return;
-	talk->state = complete(talk) ? TALK_DONE : TALK_LOST;
+	give_up(talk, TALK_GONE);
 }

@@ -23,7 +23,9 @@ struct world {
 	bool started[PEER_COUNT];
 	uint64_t dies[PEER_COUNT]; /* 0: never */
 	uint32_t messages;
-	uint64_t interval;
+	struct talk_config talk[PEER_COUNT]; /* all but `messages` */
+	uint32_t repunch;
+	bool call_me[PEER_COUNT];
 };
 
 static inline struct endpoint endpoint(const char *text)
@@ -94,14 +96,16 @@ static inline void start_if_due(struct world *world, size_t i)
 			    .privates = {world->local[i][PUNCH_MAIN]},
 			    .private_count = 1,
 			    .random = fake_random_source(&world->net)},
-		.messages = world->messages,
-		.interval = world->interval,
+		.talk = world->talk[i],
 		.timeout = 10 * SEC,
+		.repunch = world->repunch,
+		.call_me = world->call_me[i],
 	};
 
 	if (world->started[i] || world->net.now < beginning + world->start[i])
 		return;
 	world->started[i] = true;
+	config.talk.messages = world->messages;
 	punch_start(&world->peers[i], &config, world->net.now);
 }
 
@@ -196,9 +200,10 @@ static inline void expect_direct(const struct world *world, const char *what)
 
 		cr_assert_eq(peer->phase, PHASE_DONE, "%s: peer %zu: phase %d: %s", what, i,
 			     peer->phase, peer->reason);
-		cr_expect_eq(peer->talk.acknowledged, world->messages, "%s: peer %zu", what, i);
-		cr_expect_eq(peer->talk.received, world->messages, "%s: peer %zu", what, i);
-		cr_assert_not_null(peer->candidates.settled);
+		cr_expect_eq(peer->path.talk.acknowledged, world->messages, "%s: peer %zu", what,
+			     i);
+		cr_expect_eq(peer->path.talk.received, world->messages, "%s: peer %zu", what, i);
+		cr_assert_not_null(peer->path.candidates.settled);
 	}
 }
 

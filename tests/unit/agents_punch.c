@@ -58,8 +58,8 @@ Test(matrix, cones_connect_within_a_few_round_trips)
 	make_homes(&world, 2, 2, 1);
 	play(&world);
 	expect_direct(&world, "port-restricted");
-	cr_expect_lt(world.peers[PEER_A].connected - world.peers[PEER_A].started, 10 * MSEC);
-	cr_expect_eq(world.peers[PEER_A].candidates.settled->kind, CANDIDATE_PUBLIC);
+	cr_expect_lt(world.peers[PEER_A].path.connected - world.peers[PEER_A].started, 10 * MSEC);
+	cr_expect_eq(world.peers[PEER_A].path.candidates.settled->kind, CANDIDATE_PUBLIC);
 }
 
 Test(matrix, connects_over_a_slow_and_lossy_path)
@@ -91,10 +91,10 @@ Test(path, a_symmetric_nats_new_mapping_is_found_by_its_first_packet)
 	make_homes(&world, 0, 8, 1); /* full cone, symmetric */
 	play(&world);
 	expect_direct(&world, "full cone with symmetric");
-	settled = world.peers[PEER_A].candidates.settled;
+	settled = world.peers[PEER_A].path.candidates.settled;
 	cr_expect_eq(settled->kind, CANDIDATE_REFLEXIVE);
 	cr_expect_neq(settled->to.port, 8888, "%s", endpoint_format(&settled->to, text));
-	cr_expect_eq(world.peers[PEER_B].candidates.settled->kind, CANDIDATE_PUBLIC);
+	cr_expect_eq(world.peers[PEER_B].path.candidates.settled->kind, CANDIDATE_PUBLIC);
 }
 
 Test(path, neighbours_behind_one_nat_talk_privately)
@@ -107,8 +107,8 @@ Test(path, neighbours_behind_one_nat_talk_privately)
 	nat->inside[nat->inside_count++] = endpoint("192.168.1.2:1").addr;
 	play(&world);
 	expect_direct(&world, "same home");
-	cr_expect_eq(world.peers[PEER_A].candidates.settled->kind, CANDIDATE_PRIVATE);
-	cr_expect_eq(world.peers[PEER_B].candidates.settled->kind, CANDIDATE_PRIVATE);
+	cr_expect_eq(world.peers[PEER_A].path.candidates.settled->kind, CANDIDATE_PRIVATE);
+	cr_expect_eq(world.peers[PEER_B].path.candidates.settled->kind, CANDIDATE_PRIVATE);
 }
 
 /* Both homes use the same private address: the peer's is our own. */
@@ -124,17 +124,17 @@ Test(path, a_private_address_that_is_our_own_is_not_mistaken_for_the_peer)
 	add_nat(&world, "5.6.7.8:1", "192.168.2.1:1", 0, 2);
 	start_if_due(&world, PEER_A);
 	world.peers[PEER_A].phase = PHASE_PUNCHING;
-	world.peers[PEER_A].seal.role = ROLE_CONTROLLING;
+	world.peers[PEER_A].path.seal.role = ROLE_CONTROLLING;
 	{
 		struct endpoint self = world.local[PEER_A][PUNCH_MAIN];
 		uint8_t bytes[SEALED_MAX], id[STUN_ID_SIZE] = {0x21, 0x12, 0xa4, 0x42};
-		size_t length = seal_check(&world.peers[PEER_A].seal, id, true, bytes);
+		size_t length = seal_check(&world.peers[PEER_A].path.seal, id, true, bytes);
 
 		punch_receive(&world.peers[PEER_A], &self, bytes, length, world.net.now);
 	}
-	cr_expect_not(candidates_heard(&world.peers[PEER_A].candidates),
+	cr_expect_not(candidates_heard(&world.peers[PEER_A].path.candidates),
 		      "it took its own words for the peer's");
-	cr_expect_eq(world.peers[PEER_A].reply_count, 0);
+	cr_expect_eq(world.peers[PEER_A].path.reply_count, 0);
 	rendezvous_free(world.rendezvous);
 }
 
@@ -183,7 +183,7 @@ Test(path, peers_without_nat_talk_too)
 	make_world(&world, "1.2.3.4:7777", "5.6.7.8:8888", 1);
 	play(&world);
 	expect_direct(&world, "no NAT");
-	cr_expect_eq(world.peers[PEER_A].candidates.settled->kind, CANDIDATE_PUBLIC);
+	cr_expect_eq(world.peers[PEER_A].path.candidates.settled->kind, CANDIDATE_PUBLIC);
 }
 
 Test(blind, arrives_exactly_where_the_filter_lets_strangers_in)
@@ -312,13 +312,13 @@ Test(failure, says_one_way_when_only_one_direction_works)
 	start_if_due(&world, PEER_A);
 	world.peers[PEER_A].phase = PHASE_PUNCHING;
 	world.peers[PEER_A].meeting.welcomed = true;
-	candidates_start(&world.peers[PEER_A].candidates, ROLE_CONTROLLING,
+	candidates_start(&world.peers[PEER_A].path.candidates, ROLE_CONTROLLING,
 			 &world.peers[PEER_A].meeting.random, &TRANSACTION_RFC3489);
 	{
 		struct endpoint from = endpoint("5.6.7.8:8888");
 		struct datagram out;
 
-		candidates_check(&world.peers[PEER_A].candidates, &from, false, world.net.now);
+		candidates_check(&world.peers[PEER_A].path.candidates, &from, false, world.net.now);
 		world.net.now += 10 * SEC;
 		while (punch_send(&world.peers[PEER_A], world.net.now, &out))
 			cr_expect_eq(out.socket, PUNCH_MAIN);
@@ -334,7 +334,7 @@ Test(talk, a_peer_that_dies_in_the_middle_is_noticed)
 	struct world world;
 
 	make_homes(&world, 2, 2, 1);
-	world.interval = SEC;
+	world.talk[PEER_A].interval = world.talk[PEER_B].interval = SEC;
 	world.dies[PEER_B] = 2500 * MSEC;
 	play(&world);
 	cr_expect_eq(world.peers[PEER_A].phase, PHASE_LOST);
@@ -349,7 +349,8 @@ Test(talk, pauses_are_bridged_and_different_amounts_are_fine)
 	struct world world;
 
 	make_homes(&world, 2, 2, 1);
-	world.interval = 20 * SEC; /* longer than a peer may be silent */
+	world.talk[PEER_A].interval = world.talk[PEER_B].interval =
+		20 * SEC; /* longer than a peer may be silent */
 	world.messages = 3;
 	play(&world);
 	expect_direct(&world, "pauses");
@@ -434,10 +435,10 @@ Test(hostile, a_flood_of_strangers_neither_settles_nor_fills_the_candidates)
 	make_homes(&world, 2, 2, 1);
 	start_if_due(&world, PEER_A);
 	world.peers[PEER_A].phase = PHASE_PUNCHING;
-	world.peers[PEER_A].seal.role = ROLE_CONTROLLING;
+	world.peers[PEER_A].path.seal.role = ROLE_CONTROLLING;
 	for (from.port = 1; from.port < 1000; from.port++)
 		punch_receive(&world.peers[PEER_A], &from, bytes, length, world.net.now);
-	cr_expect_eq(world.peers[PEER_A].candidates.count, 0);
-	cr_expect_eq(world.peers[PEER_A].reply_count, 0, "a stranger gets no answer");
+	cr_expect_eq(world.peers[PEER_A].path.candidates.count, 0);
+	cr_expect_eq(world.peers[PEER_A].path.reply_count, 0, "a stranger gets no answer");
 	rendezvous_free(world.rendezvous);
 }

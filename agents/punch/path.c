@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a dead path is sought again: a NAT has forgotten its mapping, or has another now.
+ *
+ * A peer that notices (talk.c: nothing is answered) begins a new round: it checks every endpoint
+ * it knows of the other, the last one first, and the number of the round goes with each check.
+ * That opens its own NATs anew. A check of a later round tells the other peer that the path is
+ * not what it believes, from whatever source it comes, and takes it into that round
+ * too; nomination and settling are as the first time. What either knew of messages stays, so
+ * nothing is lost or counted twice.
+ *
+ * If both NATs have changed, no endpoint that is known is right any more. Then the caller has to
+ * find new ones and add them as candidates.
+ */
+#include "agents/punch/path.h"
+
+#include <string.h>
+
+#include "agents/punch/technique.h"
+
+void path_start(struct path *path, const struct seal *seal, const struct transaction_timing *timing,
+		const struct talk_config *config)
+{
+	*path = (struct path){.seal = *seal, .config = *config, .timing = *timing};
+	candidates_start(&path->candidates, seal->role, &config->random, timing);
+}
+
+bool path_over(const struct path *path)
+{
+	return path->state >= PATH_DONE && path->reply_count == 0;
+}
+
+static void end(struct path *path, enum path_state state, uint64_t now)
+{
+	path->state = state;
+	path->ended = now;
+}
+
+void path_lose(struct path *path, uint64_t now)
+{
+	end(path, PATH_LOST, now);
+}
+
+static void seek_again(struct path *path, uint32_t round, uint64_t now)
+{
+	const struct candidates before = path->candidates;
+	const struct candidate *settled = path->candidates.settled;
+	struct candidate last;
+	size_t i;
+
+	if (settled)
+		last = *settled;
+
+	candidates_start(&path->candidates, path->seal.role, &path->config.random, &path->timing);
+	path->candidates.silent = before.silent;
+	if (settled)
+		(void)candidates_add(&path->candidates, last.kind, &last.to, now);
+	for (i = 0; i < before.count; i++)
+		(void)candidates_add(&path->candidates, before.list[i].kind, &before.list[i].to,
+				     now);
+	path->peer_sight = 0;
+	path->seal.round = round;
+	path->state = PATH_SEEKING;
+	path->sought = now;
+}
+
+static void follow_talk(struct path *path, uint64_t now)
+{
+	if (path->state != PATH_TALKING)
+		return;
+	switch (path->talk.state) {
+	case TALK_OPEN:
+		return;
+	case TALK_DONE:
+		end(path, PATH_DONE, now);
+		return;
+	case TALK_GONE:
+		end(path, PATH_LOST, now);
+		return;
+	case TALK_DEAD:
+		if (path->seal.round < path->rounds)
+			seek_again(path, path->seal.round + 1, now);
+		else
+			end(path, PATH_LOST, now);
+		return;
+	}
+}
+
+static void talk_if_settled(struct path *path, uint64_t now)
+{
+	const struct candidate *settled = path->candidates.settled;
+
+	if (path->state != PATH_SEEKING || !settled)
+		return;
+	path->state = PATH_TALKING;
+	path->seal.sight &= ~(uint32_t)SIGHT_PRIVATELY;
+	if (settled->kind == CANDIDATE_PRIVATE)
+		path->seal.sight |= SIGHT_PRIVATELY;
+	if (path->connected) {
+		path->repunched++;
+		talk_resume(&path->talk, path->candidates.round_trip, now);
+		return;
+	}
+	path->connected = now;
+	talk_start(&path->talk, &path->config, path->candidates.round_trip, now);
+}
+
+/* ---- sending ---- */
+
+static void answer(struct path *path, const struct sealed *request, const struct endpoint *from)
+{
+	size_t room = sizeof(path->replies) / sizeof(*path->replies);
+	struct path_reply *reply;
+
+	if (path->reply_count == room)
+		return; /* as good as lost; it will be asked for again */
+	reply = &path->replies[(path->reply_first + path->reply_count) % room];
+	reply->to = *from;
+	reply->length = seal_reply(&path->seal, request, from, reply->bytes);
+	path->reply_count++;
+}
+
+static bool send_reply(struct path *path, struct datagram *ret)
+{
+	size_t room = sizeof(path->replies) / sizeof(*path->replies);
+	const struct path_reply *reply = &path->replies[path->reply_first];
+
+	if (path->reply_count == 0)
+		return false;
+	ret->to = reply->to;
+	ret->length = reply->length;
+	memcpy(ret->bytes, reply->bytes, reply->length);
+	path->reply_first = (path->reply_first + 1) % room;
+	path->reply_count--;
+	return true;
+}
+
+static bool send_check(struct path *path, uint64_t now, struct datagram *ret)
+{
+	struct candidate_check check;
+
+	if (!candidates_send(&path->candidates, now, &check))
+		return false;
+	ret->to = check.candidate->to;
+	ret->length = seal_check(&path->seal, check.id, check.nominate, ret->bytes);
+	return true;
+}
+
+static bool send_talk(struct path *path, uint64_t now, struct datagram *ret)
+{
+	ret->to = path->candidates.settled->to;
+	ret->length = talk_send(&path->talk, &path->seal, now, ret->bytes);
+	follow_talk(path, now);
+	return ret->length > 0;
+}
+
+bool path_send(struct path *path, uint64_t now, struct datagram *ret)
+{
+	if (send_reply(path, ret))
+		return true;
+	switch (path->state) {
+	case PATH_SEEKING:
+		return send_check(path, now, ret);
+	case PATH_TALKING:
+		return send_talk(path, now, ret);
+	case PATH_DONE:
+	case PATH_LOST:
+		return false;
+	}
+	return false;
+}
+
+uint64_t path_due(const struct path *path)
+{
+	switch (path->state) {
+	case PATH_SEEKING:
+		return candidates_due(&path->candidates);
+	case PATH_TALKING:
+		return talk_due(&path->talk);
+	case PATH_DONE:
+	case PATH_LOST:
+		return UINT64_MAX;
+	}
+	return UINT64_MAX;
+}
+
+/* ---- receiving ---- */
+
+static void seek(struct path *path, const struct endpoint *from, const struct sealed *sealed,
+		 uint64_t now)
+{
+	if (sealed->kind == SEALED_CHECK)
+		candidates_check(&path->candidates, from, sealed->nominated, now);
+	else if (sealed->kind == SEALED_REPLY)
+		candidates_reply(&path->candidates, from, sealed->id, now);
+	else
+		candidates_settle(&path->candidates, from);
+	talk_if_settled(path, now);
+}
+
+static bool is_request(const struct sealed *sealed)
+{
+	return sealed->kind == SEALED_CHECK || sealed->kind == SEALED_MESSAGE ||
+	       sealed->kind == SEALED_BYE;
+}
+
+/* What every request tells of the peer. Returns whether it is one of this round. */
+static bool follow_peer(struct path *path, const struct sealed *request, uint64_t now)
+{
+	if (request->round > path->seal.round)
+		seek_again(path, request->round, now);
+	path->peer_sight |= request->sight;
+	return request->round == path->seal.round;
+}
+
+enum sealed_kind path_receive(struct path *path, const struct endpoint *from,
+			      const struct stun_message *message, uint64_t now)
+{
+	struct sealed sealed = seal_open(&path->seal, message);
+
+	if (sealed.kind == SEALED_NONE || sealed.kind == SEALED_BLIND || path->state >= PATH_DONE)
+		return sealed.kind;
+	if (is_request(&sealed) && !follow_peer(path, &sealed, now)) {
+		/* The peer will notice when we have moved on; until then the check is a check. */
+		if (sealed.kind != SEALED_CHECK)
+			return sealed.kind;
+		sealed.nominated = false;
+	}
+	if (sealed.kind == SEALED_CHECK)
+		answer(path, &sealed, from);
+	if (path->state == PATH_SEEKING)
+		seek(path, from, &sealed, now);
+	if (path->state != PATH_TALKING || !endpoint_equal(from, &path->candidates.settled->to))
+		return sealed.kind;
+	if (talk_receive(&path->talk, &sealed, now) && sealed.kind != SEALED_CHECK)
+		answer(path, &sealed, from);
+	follow_talk(path, now);
+	return sealed.kind;
+}
+
+void path_refused(struct path *path, const struct endpoint *to, uint64_t now)
+{
+	if (path->state != PATH_TALKING || !endpoint_equal(to, &path->candidates.settled->to))
+		return;
+	talk_refused(&path->talk);
+	follow_talk(path, now);
+}
