@@ -17,6 +17,13 @@ static const struct agent_option detect_options[] = {
 	{"port", OPTION_PORT, FILL_NONE, false},
 	{"timeout", OPTION_SECONDS, FILL_NONE, false},
 	{"binding", OPTION_FLAG, FILL_NONE, false},
+	{"allocation", OPTION_FLAG, FILL_NONE, false},
+	{"hairpinning", OPTION_FLAG, FILL_NONE, false},
+	{"fragments", OPTION_FLAG, FILL_NONE, false},
+	{"tcp", OPTION_FLAG, FILL_NONE, false},
+	{"lifetime", OPTION_FLAG, FILL_NONE, false},
+	{"lifetime-max", OPTION_SECONDS, FILL_NONE, false},
+	{"all", OPTION_FLAG, FILL_NONE, false},
 	{0},
 };
 
@@ -24,6 +31,7 @@ static const struct agent_option rendezvous_options[] = {
 	{"listen", OPTION_ADDRESS, FILL_OWN_ADDRESS, false},
 	{"port", OPTION_PORT, FILL_NONE, false},
 	{"idle", OPTION_SECONDS, FILL_NONE, false},
+	{"relay-rate", OPTION_NUMBER, FILL_NONE, false},
 	{0},
 };
 
@@ -34,18 +42,64 @@ static const struct agent_option punch_options[] = {
 	{"messages", OPTION_NUMBER, FILL_NONE, false},
 	{"interval", OPTION_SECONDS, FILL_NONE, false},
 	{"timeout", OPTION_SECONDS, FILL_NONE, false},
+	{"technique", OPTION_TEXT, FILL_NONE, false},
+	{"hold", OPTION_SECONDS, FILL_NONE, false},
+	{"keepalive", OPTION_SECONDS, FILL_NONE, false},
+	{"patience", OPTION_SECONDS, FILL_NONE, false},
+	{"repunch", OPTION_NUMBER, FILL_NONE, false},
+	{0},
+};
+
+static const struct agent_option icmp_punch_options[] = {
+	{"session", OPTION_TEXT, FILL_NONE, true},
+	{"peer", OPTION_ADDRESS, FILL_NONE, false},
+	{"port", OPTION_PORT, FILL_NONE, false},
+	{"target", OPTION_ADDRESS, FILL_NONE, false},
+	{"every", OPTION_SECONDS, FILL_NONE, false},
+	{"messages", OPTION_NUMBER, FILL_NONE, false},
+	{"timeout", OPTION_SECONDS, FILL_NONE, false},
+	{0},
+};
+
+static const struct agent_option relay_options[] = {
+	{"rendezvous", OPTION_ENDPOINT, FILL_RENDEZVOUS_SERVER, true},
+	{"session", OPTION_TEXT, FILL_NONE, true},
+	{"turn", OPTION_ENDPOINT, FILL_NONE, false},
+	{"user", OPTION_TEXT, FILL_NONE, false},
+	{"password", OPTION_TEXT, FILL_NONE, false},
+	{"channel", OPTION_FLAG, FILL_NONE, false},
+	{"permission-life", OPTION_SECONDS, FILL_NONE, false},
+	{"channel-life", OPTION_SECONDS, FILL_NONE, false},
+	{"port", OPTION_PORT, FILL_NONE, false},
+	{"messages", OPTION_NUMBER, FILL_NONE, false},
+	{"interval", OPTION_SECONDS, FILL_NONE, false},
+	{"timeout", OPTION_SECONDS, FILL_NONE, false},
 	{0},
 };
 
 static const char *const no_fields[] = {NULL};
 
 static const char *const detect_fields[] = {
-	"type",      "mapping", "filtering",  "nat",    "local", "mapped", "ports", "server",
-	"alternate", "rtt_ms",  "elapsed_ms", "probes", "lost",  "reason", NULL};
+	"type",      "mapping",     "filtering",  "nat",         "eim_nat",    "local",
+	"mapped",    "ports",       "alg",        "allocation",  "step",       "hairpinning",
+	"fragments", "tcp_mapping", "tcp_mapped", "lifetime_ms", "expired_ms", "refresh",
+	"server",    "alternate",   "rtt_ms",     "elapsed_ms",  "probes",     "lost",
+	"reason",    NULL};
 
 static const char *const punch_fields[] = {
-	"path",     "local",   "public", "peer_public", "peer",       "candidate", "blind", "sent",
-	"received", "punches", "rtt_ms", "connect_ms",  "elapsed_ms", "reason",    NULL};
+	"path",      "technique",  "local",      "public",   "peer_public", "peer",
+	"candidate", "blind",      "sent",       "received", "punches",     "repunched",
+	"rtt_ms",    "connect_ms", "elapsed_ms", "reason",   NULL};
+
+static const char *const icmp_punch_fields[] = {
+	"path",     "technique", "role",   "local",      "peer",       "peer_public",
+	"blind",    "pings",     "heard",  "heard_from", "errors",     "sent",
+	"received", "rtt_ms",    "reason", "connect_ms", "elapsed_ms", NULL};
+
+static const char *const relay_fields[] = {
+	"path",    "technique",    "local",      "public", "peer_public", "relay",
+	"relayed", "peer_relayed", "peer",       "sent",   "received",    "refreshes",
+	"rtt_ms",  "connect_ms",   "elapsed_ms", "reason", NULL};
 
 const struct agent agents[] = {
 	{"stun-server", "a STUN server with two addresses and two ports", true, stun_server_options,
@@ -55,6 +109,10 @@ const struct agent agents[] = {
 	 no_fields},
 	{"punch", "makes a direct UDP path to the other peer of a session", false, punch_options,
 	 punch_fields},
+	{"icmp-punch", "makes a direct UDP path without any server", false, icmp_punch_options,
+	 icmp_punch_fields},
+	{"relay", "talks to the other peer of a session over a relay", false, relay_options,
+	 relay_fields},
 };
 const size_t agents_count = sizeof(agents) / sizeof(agents[0]);
 
