@@ -117,11 +117,7 @@ static int step(const struct declaration *d)
 
 static int exhaustion(const struct declaration *d)
 {
-	const struct nat_ports *ports = &d->nat->ports;
-
-	if (!open_to(d) || !translates(d) || !ports->first || ports->last - ports->first >= 256)
-		return NOTHING;
-	return (int)ports->exhaustion;
+	return open_to(d) && translates(d) ? (int)d->nat->ports.exhaustion : NOTHING;
 }
 
 static int survival(const struct declaration *d)
@@ -413,19 +409,16 @@ static void lifetime_word(unsigned int ms, char text[AXIS_WORD_MAX])
 }
 
 /* To a tenth (what the engine promises): the interval in which it ended touches it. */
-static void judge_lifetime(const struct declaration *d, struct results *r)
+static void judge_span(const struct declaration *d, const char *axis, enum aspect first,
+		       enum aspect last, unsigned int promised, struct results *r)
 {
-	const struct seen *begin = &d->o->seen[ASPECT_LIFETIME][d->protocol];
-	const struct seen *end = &d->o->seen[ASPECT_LIFETIME_END][d->protocol];
-	unsigned int mapping = d->nat->timers.mapping[d->protocol];
-	unsigned int filter = d->nat->timers.filter[d->protocol];
-	unsigned int promised = filter && filter < mapping ? filter : mapping;
+	const struct seen *begin = &d->o->seen[first][d->protocol];
+	const struct seen *end = &d->o->seen[last][d->protocol];
 	struct axis_result *row;
 
 	if (!open_to(d) || !translates(d) || (!begin->known && !begin->evidence[0]))
 		return;
-	row = add(r, promised == mapping ? "timers: mapping" : "timers: filter", d, false,
-		  begin->evidence);
+	row = add(r, axis, d, false, begin->evidence);
 	if (!row)
 		return;
 	lifetime_word(promised, row->declared);
@@ -445,6 +438,26 @@ static void judge_lifetime(const struct declaration *d, struct results *r)
 				       end->value >= (int)(promised - promised / 10)
 			       ? AXIS_HELD
 			       : AXIS_BROKEN;
+}
+
+static void judge_lifetime(const struct declaration *d, struct results *r)
+{
+	unsigned int mapping = d->nat->timers.mapping[d->protocol];
+	unsigned int filter = d->nat->timers.filter[d->protocol];
+	unsigned int promised = filter && filter < mapping ? filter : mapping;
+
+	judge_span(d, promised == mapping ? "timers: mapping" : "timers: filter", ASPECT_LIFETIME,
+		   ASPECT_LIFETIME_END, promised, r);
+}
+
+/* Of a connection that is half open; what admits its peer may end before it. */
+static void judge_transitory(const struct declaration *d, struct results *r)
+{
+	unsigned int promised = d->nat->timers.tcp_transitory;
+	unsigned int filter = d->nat->timers.filter[d->protocol];
+
+	judge_span(d, "timers: transitory", ASPECT_TRANSITORY, ASPECT_TRANSITORY_END,
+		   filter && filter < promised ? filter : promised, r);
 }
 
 /* An answer at once breaks the promise; that one comes after six seconds is not waited for. */
@@ -488,6 +501,7 @@ size_t judge_axes(const struct nat *nat, size_t external_count, const struct obs
 		judge_block(&d, &results);
 		judge_delayed(&d, &results);
 		judge_lifetime(&d, &results);
+		judge_transitory(&d, &results);
 	}
 	return results.count;
 }

@@ -358,8 +358,9 @@ struct endpoint bed_peer(const struct bed *bed, size_t peer, uint16_t port)
 
 uint16_t bed_fresh_port(struct bed *bed)
 {
-	bed->port = (uint16_t)(bed->port + 37);
-	if (bed->port < FIRST_PORT)
-		bed->port = FIRST_PORT;
+	/* Neighbours stay free, and no port comes twice: stride and number of ports are coprime. */
+	const unsigned int stride = 37, ports = 45500;
+
+	bed->port = (uint16_t)(FIRST_PORT + (bed->port - FIRST_PORT + stride) % ports);
 	return bed->port;
 }

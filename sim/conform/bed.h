@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/addr.h"
 #include "base/diag.h"
@@ -116,6 +117,12 @@ bool bed_heard(struct bed *bed, int fd, uint32_t number, struct endpoint *ret_fr
 bool bed_pass(struct bed *bed, int from, const struct endpoint *to, int at,
 	      struct endpoint *ret_from);
 
+/* The very bytes: a datagram for @to; on a connection, @to is NULL. */
+void bed_send_bytes(struct bed *bed, int fd, const struct endpoint *to, const void *bytes,
+		    size_t size);
+/* What came next at @fd, a datagram or all a connection has; its length, or -1 for nothing. */
+ssize_t bed_receive(struct bed *bed, int fd, void *buffer, size_t size, struct endpoint *ret_from);
+
 /* TCP: begin a connection; take the next one that waits; -1 for none. */
 void bed_connect(struct bed *bed, int fd, const struct endpoint *to);
 int bed_accept(struct bed *bed, int listener, struct endpoint *ret_from);
@@ -133,21 +140,48 @@ bool bed_connected(int fd);
 int bed_tcp_tap(struct bed *bed, enum bed_side side, const struct addr *local);
 bool bed_next_syn(int tap, uint16_t port, struct endpoint *ret_from);
 
+/*
+ * Sizes. The router's link to the outside, for packets of @mtu bytes at most. Raw sockets that
+ * send whole IP packets, and that see everything arrive before fragments become one.
+ */
+void bed_set_outside_mtu(struct bed *bed, int mtu);
+int bed_packets(struct bed *bed, enum bed_side side);
+int bed_sniffer(struct bed *bed, enum bed_side side);
+/* A message in two fragments, the second one first; from a socket of bed_packets(). */
+uint32_t bed_send_backwards(struct bed *bed, int fd, const struct endpoint *from,
+			    const struct endpoint *to);
+/* Where the next fragment of UDP for @to that a sniffer saw begins; -1 for none. */
+int bed_next_fragment(int fd, const struct addr *to);
+
 /* ICMP. A message as the raw socket shows it. */
 struct bed_icmp {
 	struct addr from;
 	uint8_t type, code;
-	uint16_t id, sequence;
+	uint16_t id, sequence; /* of fragmentation needed: the sequence is the next hop's MTU */
 	/* Of an error: the packet it is about. */
 	uint8_t about_protocol;
 	struct endpoint about_from, about_to;
 };
 void bed_send_echo(struct bed *bed, int fd, const struct addr *to, uint8_t type, uint16_t id,
 		   uint16_t sequence);
-/* An error of @type and @code about a packet from @about_from to @about_to. */
-void bed_send_error(struct bed *bed, int fd, const struct addr *to, uint8_t type, uint8_t code,
-		    uint8_t protocol, const struct endpoint *about_from,
-		    const struct endpoint *about_to);
+
+/* What is unusual about an ICMP error (RFC 5508 REQ-3). */
+enum bed_twist {
+	TWIST_NONE,
+	TWIST_CHECKSUM,        /* the message's own is wrong */
+	TWIST_INNER_IP,        /* the quoted packet's IP header checksum is */
+	TWIST_INNER_TRANSPORT, /* its transport checksum is (UDP) */
+	TWIST_OPTIONS,         /* it has IP options */
+	TWIST_EXTENSION,       /* an extension follows it (RFC 4884) */
+};
+
+/* An error about a packet from @from to @to. */
+struct bed_error {
+	uint8_t type, code, protocol;
+	struct endpoint from, to;
+	enum bed_twist twist;
+};
+void bed_send_error(struct bed *bed, int fd, const struct addr *to, const struct bed_error *error);
 /* The next message waiting at @fd. */
 bool bed_next_icmp(int fd, struct bed_icmp *ret);
 

@@ -29,7 +29,12 @@ struct nat conform_scaled(const struct nat *nat, unsigned int lifetime_ms)
 			*filter = cut(*filter, lifetime_ms);
 		*mapping = cut(*mapping, lifetime_ms);
 	}
-	scaled.timers.tcp_transitory = cut(scaled.timers.tcp_transitory, lifetime_ms);
+	/* So does a connection's beginning. */
+	if (nat->timers.tcp_transitory < nat->timers.mapping[NAT_TCP])
+		scaled.timers.tcp_transitory =
+			cut(scaled.timers.tcp_transitory, lifetime_ms * 3 / 4);
+	else
+		scaled.timers.tcp_transitory = cut(scaled.timers.tcp_transitory, lifetime_ms);
 	return scaled;
 }
 
@@ -64,8 +69,11 @@ static void probe_wholly(struct bed *bed, enum nat_protocol protocol, struct obs
 	probe_hairpinning(bed, protocol, o);
 	probe_unsolicited(bed, protocol, o);
 	probe_errors(bed, protocol, o);
+	probe_payload(bed, protocol, o);
 	if (protocol == NAT_TCP)
 		probe_tcp(bed, o);
+	else
+		probe_sizes(bed, o);
 }
 
 static void probe_protocol(struct bed *bed, enum nat_protocol protocol,
@@ -77,11 +85,45 @@ static void probe_protocol(struct bed *bed, enum nat_protocol protocol,
 		probe_wholly(bed, protocol, o);
 }
 
-int conform_observe(const struct subject *subject, enum thoroughness thoroughness,
-		    unsigned int lifetime_ms, struct observed *ret, struct diag *d)
+/* The range, or where there are blocks each of them, cut down to what can be filled. */
+static struct nat with_few_ports(const struct nat *nat)
+{
+	const uint16_t few = 64, first = 40000 / few * few;
+	const unsigned int count = nat->ports.block ? 2 * BED_HOSTS * few : few;
+	struct nat small = *nat;
+
+	small.ports.first = first;
+	small.ports.last = (uint16_t)(first + count - 1);
+	if (small.ports.block)
+		small.ports.block = few;
+	return small;
+}
+
+/* Exhaustion, in a bed of its own, where the range as declared was too large for it. */
+static int observe_exhaustion(const struct subject *subject, struct observed *o, struct diag *d)
 {
 	CLEANUP(bed_free_cleanup) struct bed *bed = NULL;
-	uint64_t begin = lab_clock();
+	struct subject small = *subject;
+	struct nat nat;
+	int r;
+
+	if (subject->nat->kind != NAT_TRANSLATE || !passes(o, NAT_UDP) ||
+	    o->seen[ASPECT_EXHAUSTION][NAT_UDP].known)
+		return 0;
+	nat = with_few_ports(subject->nat);
+	small.nat = &nat;
+	r = bed_up(&small, &bed, d);
+	if (r < 0)
+		return r;
+	probe_exhaustion(bed, o);
+	o->packets += bed->sent;
+	return bed->error;
+}
+
+static int observe_all(const struct subject *subject, enum thoroughness thoroughness,
+		       unsigned int lifetime_ms, struct observed *ret, struct diag *d)
+{
+	CLEANUP(bed_free_cleanup) struct bed *bed = NULL;
 	int r = bed_up(subject, &bed, d);
 	int protocol;
 
@@ -99,6 +141,17 @@ int conform_observe(const struct subject *subject, enum thoroughness thoroughnes
 	if (subject->nat->kind == NAT_MASQUERADE || subject->nat->kind == NAT_FIREWALL)
 		read_lifetimes(bed, ret);
 	ret->packets = bed->sent;
-	ret->ms = (double)(lab_clock() - begin) / 1e6;
 	return bed->error;
+}
+
+int conform_observe(const struct subject *subject, enum thoroughness thoroughness,
+		    unsigned int lifetime_ms, struct observed *ret, struct diag *d)
+{
+	uint64_t begin = lab_clock();
+	int r = observe_all(subject, thoroughness, lifetime_ms, ret, d);
+
+	if (r == 0 && thoroughness == CONFORM_WHOLE)
+		r = observe_exhaustion(subject, ret, d);
+	ret->ms = (double)(lab_clock() - begin) / 1e6;
+	return r;
 }

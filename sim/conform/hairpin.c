@@ -8,6 +8,9 @@
  * is not known in advance. It is when ports are preserved: then both use fresh
  * sockets, and each may guess the other's.
  */
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+
 #include "conform/probes.h"
 #include "conform/speech.h"
 
@@ -15,35 +18,35 @@ struct meeting {
 	bool heard;
 	struct endpoint from, outer; /* who the guest came as; its external endpoint */
 	struct endpoint host, guest;
+	struct endpoint at; /* where the guest sent to */
 };
 
 static struct meeting meet(struct speech *speech, bool known)
 {
 	struct speaker host = speaker_make(speech, 0, bed_fresh_port(speech->bed));
 	struct speaker guest = speaker_make(speech, 1, bed_fresh_port(speech->bed));
-	struct meeting m = {.host = host.local, .guest = guest.local};
-	struct endpoint at = host.local;
+	struct meeting m = {.host = host.local, .guest = guest.local, .at = host.local};
 	int tap;
 
 	m.outer = guest.local;
-	m.outer.addr = at.addr = speech->bed->subject->externals[0];
-	if (known &&
-	    (!speaker_speak(&host, 0, PORT_A, &at) || !speaker_speak(&guest, 0, PORT_A, &m.outer)))
+	m.outer.addr = m.at.addr = speech->bed->subject->externals[0];
+	if (known && (!speaker_speak(&host, 0, PORT_A, &m.at) ||
+		      !speaker_speak(&guest, 0, PORT_A, &m.outer)))
 		return m;
 	speaker_speak_to(&host, &m.outer);
 	if (speech->protocol == NAT_TCP) {
 		/* It need not become a connection: with an internal source, none can. */
 		tap = bed_tcp_tap(speech->bed, BED_INSIDE, &host.local.addr);
-		speaker_speak_to(&guest, &at);
+		speaker_speak_to(&guest, &m.at);
 		m.heard = bed_next_syn(tap, host.local.port, &m.from);
 		return m;
 	}
-	m.heard = speaker_hairpin(&host, &guest, &at, &m.from);
+	m.heard = speaker_hairpin(&host, &guest, &m.at, &m.from);
 	if (m.heard)
 		return m;
 	/* The first one may have opened the guest's mapping only; now the host may answer. */
 	speaker_speak_to(&host, &m.outer);
-	m.heard = speaker_hairpin(&host, &guest, &at, &m.from);
+	m.heard = speaker_hairpin(&host, &guest, &m.at, &m.from);
 	return m;
 }
 
@@ -57,6 +60,36 @@ static void see_meeting(struct observed *o, enum nat_protocol protocol, const st
 	see(o, ASPECT_HAIRPINNING, protocol, (int)value,
 	    "%s heard %s at its external endpoint, as %s", endpoint_format(&m->host, text[0]),
 	    endpoint_format(&m->guest, text[1]), endpoint_format(&m->from, text[2]));
+}
+
+/*
+ * The host that was met says that it is unreachable (RFC 5508 REQ-7). Who came must be
+ * told about its own packet, to the external endpoint that it knows.
+ */
+static void probe_error(struct speech *speech, const struct meeting *m, struct observed *o)
+{
+	struct bed *bed = speech->bed;
+	struct bed_error error = {.type = ICMP_DEST_UNREACH,
+				  .code = ICMP_PORT_UNREACH,
+				  .protocol = IPPROTO_UDP,
+				  .from = m->from,
+				  .to = m->host};
+	int from = bed_icmp(bed, BED_INSIDE, &m->host.addr);
+	int at = bed_icmp(bed, BED_INSIDE, &m->guest.addr);
+	char text[2][ENDPOINT_TEXT_MAX];
+	struct bed_icmp message;
+	bool told = false;
+
+	bed_send_error(bed, from, &m->from.addr, &error);
+	bed_settle(bed);
+	while (bed_next_icmp(at, &message))
+		told = told || (message.type == ICMP_DEST_UNREACH &&
+				endpoint_equal(&message.about_from, &m->guest) &&
+				endpoint_equal(&message.about_to, &m->at));
+	see(o, ASPECT_HAIRPIN_ERRORS, speech->protocol, told,
+	    "port unreachable from inside about a packet to %s %s %s",
+	    endpoint_format(&m->at, text[0]), told ? "arrives at" : "does not arrive as such at",
+	    endpoint_format(&m->guest, text[1]));
 }
 
 static void probe_self(struct speech *speech, struct observed *o)
@@ -99,15 +132,18 @@ void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct obser
 	/* A guess fails when an earlier probe was given the port at random; not twice. */
 	if (!m.heard && !known && certain)
 		m = meet(&speech, false);
-	if (m.heard)
+	if (m.heard) {
 		see_meeting(o, protocol, &m);
-	else if (certain)
+		if (protocol == NAT_UDP)
+			probe_error(&speech, &m, o);
+	} else if (certain) {
 		see(o, ASPECT_HAIRPINNING, protocol, HAIRPINNING_OFF,
 		    "%s did not hear %s at its external endpoint",
 		    endpoint_format(&m.host, text[0]), endpoint_format(&m.guest, text[1]));
-	else
+	} else {
 		unseen(o, ASPECT_HAIRPINNING, protocol,
 		       "neither host can know the endpoint the other will have towards it");
+	}
 	if (protocol == NAT_UDP && known)
 		probe_self(&speech, o);
 	bed_close_since(bed, mark);

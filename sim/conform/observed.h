@@ -25,35 +25,52 @@ enum aspect {
 	ASPECT_STEP,        /* between successive ports, where they are sequential */
 	ASPECT_LOWEST,      /* external ports that were drawn, not kept */
 	ASPECT_HIGHEST,
-	ASPECT_CAPACITY,     /* how many mappings there were when no more were given */
-	ASPECT_EXHAUSTION,   /* enum nat_exhaustion */
-	ASPECT_SURVIVAL,     /* whether a mapping lives on when no port is left */
-	ASPECT_PARITY,       /* whether even stays even and odd odd, where ports are drawn */
-	ASPECT_CONTIGUOUS,   /* whether neighbours get neighbours */
-	ASPECT_SPAN,         /* how far apart the drawn ports of one host are at most */
-	ASPECT_LOW_PORTS,    /* whether a port below 1024 gets one below 1024 */
-	ASPECT_HAIRPINNING,  /* enum nat_hairpinning */
-	ASPECT_SELF_HAIRPIN, /* whether a host reaches itself so */
-	ASPECT_UNSOLICITED,  /* enum nat_unsolicited */
-	ASPECT_POISONED,     /* whether a stranger's early packet moves the host's own mapping */
-	ASPECT_LIFETIME,     /* ms until a peer is not let in any more */
+	ASPECT_CAPACITY,        /* how many mappings there were when no more were given */
+	ASPECT_EXHAUSTION,      /* enum nat_exhaustion */
+	ASPECT_EXHAUSTION_CODE, /* of the ICMP destination unreachable that is then heard; -1: none
+				 */
+	ASPECT_SURVIVAL,        /* whether a mapping lives on when no port is left */
+	ASPECT_PARITY,          /* whether even stays even and odd odd, where ports are drawn */
+	ASPECT_CONTIGUOUS,      /* whether neighbours get neighbours */
+	ASPECT_SPAN,            /* how far apart the drawn ports of one host are at most */
+	ASPECT_LOW_PORTS,       /* whether a port below 1024 gets one below 1024 */
+	ASPECT_HAIRPINNING,     /* enum nat_hairpinning */
+	ASPECT_SELF_HAIRPIN,    /* whether a host reaches itself so */
+	ASPECT_UNSOLICITED,     /* enum nat_unsolicited */
+	ASPECT_POISONED,        /* whether a stranger's early packet moves the host's own mapping */
+	ASPECT_LIFETIME,        /* ms until a peer is not let in any more */
 	ASPECT_LIFETIME_END, /* ms after which he surely was not; unknown: not within the bound */
 	ASPECT_LONG_ENOUGH,  /* whether the kernel's own timers are what the RFCs ask for */
 	ASPECT_OUTBOUND,     /* whether outbound packets keep a mapping alive */
 	ASPECT_INBOUND,      /* whether inbound packets do */
-	ASPECT_ERRORS,       /* whether an ICMP error from outside reaches the inside, translated */
-	ASPECT_STRANGE_ERRORS, /* the same from somebody in between */
-	ASPECT_ERRORS_KILL,    /* whether such an error ends the mapping */
-	ASPECT_UNMATCHED,      /* enum nat_unmatched */
-	ASPECT_RST_KILLS,      /* whether a reset from outside ends the mapping */
-	ASPECT_SIMULTANEOUS,   /* whether an inbound SYN meets an own half-open connection */
-	ASPECT_POOLING,        /* enum nat_pooling */
-	ASPECT_FORWARDS,       /* whether every declared forward leads where it should */
-	ASPECT_DMZ,            /* whether the DMZ host gets what nothing else claims */
-	ASPECT_FRAGMENTS,      /* whether a fragmented datagram from outside arrives */
-	ASPECT_PAYLOAD,        /* whether payload that looks like SIP passes unchanged */
+	ASPECT_REST,       /* whether the port of a mapping that ended is not given away at once */
+	ASPECT_TRANSITORY, /* as ASPECT_LIFETIME, of a TCP connection that is half open */
+	ASPECT_TRANSITORY_END,
+	ASPECT_ERRORS, /* whether an ICMP error from outside reaches the inside, translated */
+	ASPECT_STRANGE_ERRORS,  /* the same from somebody in between */
+	ASPECT_ERRORS_KILL,     /* whether such an error ends the mapping */
+	ASPECT_UNMATCHED,       /* enum nat_unmatched */
+	ASPECT_BAD_CHECKSUM,    /* whether one arrives whose checksum is wrong */
+	ASPECT_BAD_INNER_IP,    /* or the IP checksum of what it quotes */
+	ASPECT_INNER_OPTIONS,   /* or that quotes a packet with IP options */
+	ASPECT_INNER_TRANSPORT, /* or with a wrong transport checksum */
+	ASPECT_EXTENSIONS,      /* or carries an extension (RFC 4884) */
+	ASPECT_HAIRPIN_ERRORS,  /* whether one about a hairpinned flow arrives, translated */
+	ASPECT_RST_KILLS,       /* whether a reset from outside ends the mapping */
+	ASPECT_SIMULTANEOUS,    /* whether an inbound SYN meets an own half-open connection */
+	ASPECT_POOLING,         /* enum nat_pooling */
+	ASPECT_FORWARDS,        /* whether every declared forward leads where it should */
+	ASPECT_DMZ,             /* whether the DMZ host gets what nothing else claims */
+	ASPECT_FRAGMENTS,       /* whether a fragmented datagram from outside arrives */
+	ASPECT_BACKWARDS,       /* whether one does whose last fragment comes first */
+	ASPECT_TOO_BIG,         /* whether a host hears what its too big packet may be at most */
+	ASPECT_CUT,             /* enum cutting: what becomes of one that may be fragmented */
+	ASPECT_PAYLOAD,         /* whether payload that names endpoints passes unchanged */
 	ASPECTS
 };
+
+/* How a datagram leaves that is larger than the link and may be fragmented. */
+enum cutting { CUT_NOT_AT_ALL, CUT_IN_DISORDER, CUT_IN_ORDER };
 
 struct seen {
 	bool known;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "conform/fill.h"
 #include "conform/probes.h"
 #include "conform/speech.h"
 
@@ -19,9 +20,6 @@ enum {
 	PAIRS = 10,
 	STRAY = 3,
 	SAMPLES = 2 * PAIRS,
-	FILL_SPREAD = 512,
-	FILL_MAX = 320,
-	FILL_FAILURES = 8
 };
 
 struct draws {
@@ -212,65 +210,6 @@ static void probe_low(struct speech *speech, struct observed *o)
 	    "port %u of two hosts became %u and %u", well_known, a.port, b.port);
 }
 
-/*
- * Go on until nobody gets out any more. A NAT that draws at random may give up though a
- * port is left, so one failure is not the end.
- */
-static void fill(struct speech *speech, struct observed *o)
-{
-	enum nat_protocol protocol = speech->protocol;
-	struct bed *bed = speech->bed;
-	struct speaker first = speaker_make(speech, 5, bed_fresh_port(bed)), speaker = first;
-	struct endpoint external, again;
-	int icmp = bed_icmp(bed, BED_INSIDE, &first.local.addr), low, high;
-	struct bed_icmp message;
-	unsigned int count = 0, failures = 0;
-	bool told = false, out = speaker_speak(&first, 2, PORT_A, &external);
-
-	low = o->seen[ASPECT_LOWEST][protocol].value;
-	high = o->seen[ASPECT_HIGHEST][protocol].value;
-	again = external;
-	while (failures < FILL_FAILURES && count < FILL_MAX) {
-		if (out) {
-			low = again.port < low ? again.port : low;
-			high = again.port > high ? again.port : high;
-			count++;
-		}
-		speaker = speaker_make(speech, 5, bed_fresh_port(bed));
-		out = speaker_speak(&speaker, 2, PORT_A, &again);
-		failures = out ? 0 : failures + 1;
-	}
-	see(o, ASPECT_LOWEST, protocol, low, "%u more mappings: %d to %d", count, low, high);
-	see(o, ASPECT_HIGHEST, protocol, high, "%u more mappings: %d to %d", count, low, high);
-	if (out) {
-		unseen(o, ASPECT_CAPACITY, protocol, "%u more mappings found room", count);
-		return;
-	}
-	see(o, ASPECT_CAPACITY, protocol, high - low + 1,
-	    "%u more mappings, then no more; %d to %d", count, low, high);
-	while (bed_next_icmp(icmp, &message))
-		told = told || (message.type == 3 && message.about_from.port == speaker.local.port);
-	see(o, ASPECT_EXHAUSTION, protocol, told ? EXHAUSTION_ICMP : EXHAUSTION_DROP,
-	    "the socket after the last that got out hears %s",
-	    told ? "ICMP destination unreachable" : "nothing");
-	out = speaker_speak(&first, 2, PORT_A, &again);
-	see(o, ASPECT_SURVIVAL, protocol, out && endpoint_equal(&external, &again),
-	    "with no port left, an earlier socket is %s",
-	    out && endpoint_equal(&external, &again) ? "mapped as before" : "not mapped as before");
-}
-
-static void fill_small(struct speech *speech, struct observed *o)
-{
-	enum nat_protocol protocol = speech->protocol;
-	const struct seen *low = &o->seen[ASPECT_LOWEST][protocol];
-	const struct seen *high = &o->seen[ASPECT_HIGHEST][protocol];
-
-	if (low->known && high->value - low->value <= FILL_SPREAD)
-		fill(speech, o);
-	else if (low->known)
-		unseen(o, ASPECT_CAPACITY, protocol, "the range is too large to fill");
-}
-
 void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, struct observed *o)
 {
 	size_t mark = bed->socket_count;
@@ -300,6 +239,6 @@ void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, str
 	if (protocol != NAT_ICMP)
 		probe_low(&speech, o);
 	if (thorough && protocol == NAT_UDP)
-		fill_small(&speech, o);
+		fill_if_small(&speech, o);
 	bed_close_since(bed, mark);
 }

@@ -15,9 +15,18 @@ void probe_mapping(struct bed *bed, enum nat_protocol protocol, struct observed 
 void probe_filtering(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 /* After the mapping. @thorough fills a small range to its end too. */
 void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, struct observed *o);
+/*
+ * What happens when no port is left, alone: fills a bed whose range has been made small
+ * enough to be filled, and says so. For where probe_ports() found it too large.
+ */
+void probe_exhaustion(struct bed *bed, struct observed *o);
 void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 void probe_unsolicited(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 void probe_errors(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+/* Gateways that edit payload. After the filtering. */
+void probe_payload(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+/* Packets that do not fit, and fragments. */
+void probe_sizes(struct bed *bed, struct observed *o);
 void probe_tcp(struct bed *bed, struct observed *o);
 void probe_pool(struct bed *bed, struct observed *o);
 void probe_forwards(struct bed *bed, struct observed *o);

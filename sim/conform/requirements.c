@@ -205,9 +205,62 @@ static void errors(const struct question *q, enum nat_protocol p)
 	one_of(q, ASPECT_ERRORS, p, YES);
 }
 
+static void too_big(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_TOO_BIG, p, YES);
+}
+
+static void cut(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_CUT, p, BIT(CUT_IN_DISORDER) | BIT(CUT_IN_ORDER));
+}
+
+static void cut_in_order(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_CUT, p, BIT(CUT_IN_ORDER));
+}
+
+/* In order and out of order; the first that is not met, or else the second, is the evidence. */
 static void fragments(const struct question *q, enum nat_protocol p)
 {
 	one_of(q, ASPECT_FRAGMENTS, p, YES);
+	if (q->answer->meeting == REQUIREMENT_MET)
+		one_of(q, ASPECT_BACKWARDS, p, YES);
+}
+
+static void bad_checksum(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_BAD_CHECKSUM, p, NO);
+}
+
+static void bad_inner_checksum(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_BAD_INNER_IP, p, NO);
+}
+
+static void inner_options(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_INNER_OPTIONS, p, YES);
+}
+
+static void inner_transport(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_INNER_TRANSPORT, p, YES);
+}
+
+static void extensions(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_EXTENSIONS, p, YES);
+}
+
+static void hairpinned_errors(const struct question *q, enum nat_protocol p)
+{
+	const struct seen *s = seen(q, ASPECT_HAIRPINNING, p);
+
+	if (s->known && s->value == HAIRPINNING_OFF)
+		say(q, REQUIREMENT_NOT_APPLICABLE, "there is no hairpinning");
+	else
+		one_of(q, ASPECT_HAIRPIN_ERRORS, p, YES);
 }
 
 static void simultaneous(const struct question *q, enum nat_protocol p)
@@ -241,9 +294,49 @@ static void exhausted(const struct question *q, enum nat_protocol p)
 	one_of(q, ASPECT_SURVIVAL, p, YES);
 }
 
+/* Whether who asks for one mapping too many hears destination unreachable with @code. */
+static void told_with(const struct question *q, enum nat_protocol p, int code)
+{
+	const struct seen *s = seen(q, ASPECT_EXHAUSTION_CODE, p);
+
+	if (applies(q, p))
+		say(q,
+		    !s->known          ? REQUIREMENT_NOT_TESTED
+		    : s->value == code ? REQUIREMENT_MET
+				       : REQUIREMENT_NOT_MET,
+		    "%s", s->evidence[0] ? s->evidence : "no probe shows it");
+}
+
 static void exhausted_told(const struct question *q, enum nat_protocol p)
 {
-	one_of(q, ASPECT_EXHAUSTION, p, BIT(EXHAUSTION_ICMP));
+	told_with(q, p, 1);
+}
+
+static void exhausted_prohibited(const struct question *q, enum nat_protocol p)
+{
+	told_with(q, p, 13);
+}
+
+static void exhausted_dropped(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_EXHAUSTION, p, BIT(EXHAUSTION_DROP) | BIT(EXHAUSTION_ICMP));
+}
+
+/*
+ * Two minutes are not waited for: a port that is given away at once does not rest, and
+ * one that is not may rest for long enough or not.
+ */
+static void resting(const struct question *q, enum nat_protocol p)
+{
+	const struct seen *filtering = seen(q, ASPECT_FILTERING, p);
+
+	if (filtering->known && filtering->value != ENDPOINT_INDEPENDENT) {
+		say(q, REQUIREMENT_NOT_APPLICABLE, "filtering depends on the peer (exception c)");
+		return;
+	}
+	one_of(q, ASPECT_REST, p, YES);
+	if (q->answer->meeting == REQUIREMENT_MET)
+		q->answer->meeting = REQUIREMENT_NOT_TESTED;
 }
 
 static void transparent(const struct question *q, enum nat_protocol p)
@@ -268,18 +361,6 @@ static void not_conflicting(const struct question *q, enum nat_protocol p)
 {
 	(void)p;
 	say(q, REQUIREMENT_NOT_APPLICABLE, "addresses are declared, none is got by DHCP");
-}
-
-static void not_mtu(const struct question *q, enum nat_protocol p)
-{
-	(void)p;
-	say(q, REQUIREMENT_NOT_TESTED, "all links of the bed have one MTU");
-}
-
-static void not_probed(const struct question *q, enum nat_protocol p)
-{
-	(void)p;
-	say(q, REQUIREMENT_NOT_TESTED, "there is no probe for it");
 }
 
 static void not_a_protocol(const struct question *q, enum nat_protocol p)
@@ -315,8 +396,10 @@ static const struct requirement {
 	{4787, "REQ-12a", "SHOULD", NAT_UDP, "ICMP errors from anybody on the way pass",
 	 errors_of_strangers},
 	{4787, "REQ-12b", "SHOULD", NAT_UDP, "unreachable errors are translated", errors},
-	{4787, "REQ-13", "MUST", NAT_UDP, "what is too big is fragmented or told so", not_mtu},
-	{4787, "REQ-14", "MUST", NAT_UDP, "fragments from outside arrive", fragments},
+	{4787, "REQ-13", "MUST", NAT_UDP, "what is too big and whole is told so", too_big},
+	{4787, "REQ-13a", "MUST", NAT_UDP, "what is too big else leaves in fragments", cut},
+	{4787, "REQ-13a", "SHOULD", NAT_UDP, "and they leave in order", cut_in_order},
+	{4787, "REQ-14", "MUST", NAT_UDP, "fragments from outside arrive, in any order", fragments},
 	{5382, "REQ-1", "MUST", NAT_TCP, "mapping does not depend on the peer", mapping},
 	{5382, "REQ-2", "MUST", NAT_TCP, "simultaneous open works", simultaneous},
 	{5382, "REQ-3", "SHOULD", NAT_TCP, "filtering does not depend on the peer's port",
@@ -335,21 +418,31 @@ static const struct requirement {
 	{5508, "REQ-1a", "SHOULD", NAT_ICMP, "their mapping does not depend on the peer", mapping},
 	{5508, "REQ-2", "MUST", NAT_ICMP, "a query's mapping lives at least 1 minute",
 	 icmp_lifetime},
-	{5508, "REQ-3", "SHOULD", NAT_ICMP, "errors with a wrong checksum are dropped", not_probed},
+	{5508, "REQ-3", "SHOULD", NAT_UDP, "errors with a wrong checksum are dropped",
+	 bad_checksum},
+	{5508, "REQ-3a", "SHOULD", NAT_UDP, "and those that quote a wrong IP checksum",
+	 bad_inner_checksum},
+	{5508, "REQ-3b", "MUST", NAT_UDP, "IP options in the quoted packet do not matter",
+	 inner_options},
+	{5508, "REQ-3c", "SHOULD", NAT_UDP, "its transport checksum is not looked at",
+	 inner_transport},
+	{5508, "REQ-3d", "MUST", NAT_UDP, "nor are ICMP extensions", extensions},
 	{5508, "REQ-4", "MUST", NAT_UDP, "errors from outside are translated inside and out",
 	 errors},
 	{5508, "REQ-5", "SHOULD", NAT_UDP, "errors from inside about no flow are dropped",
 	 unmatched},
 	{5508, "REQ-6", "MUST", NAT_UDP, "an error does not end the session", errors_kill},
-	{5508, "REQ-7", "MUST", NAT_ICMP, "errors about hairpinned flows pass", not_probed},
-	{5508, "REQ-8", "SHOULD", NAT_ICMP, "without resources: administratively prohibited",
-	 not_probed},
+	{5508, "REQ-7", "MUST", NAT_UDP, "errors about hairpinned flows pass", hairpinned_errors},
+	{5508, "REQ-8", "SHOULD", NAT_UDP, "without resources: administratively prohibited",
+	 exhausted_prohibited},
 	{6888, "REQ-2", "MUST", NAT_UDP, "a host keeps to one address of a pool", pooling},
 	{6888, "REQ-4", "MUST", NAT_UDP, "a subscriber's ports are limited", limit},
 	{6888, "REQ-7", "SHOULD", NAT_UDP, "filtering does not depend on the peer", transparent},
 	{6888, "REQ-8", "SHOULD", NAT_UDP, "a port rests for 2 minutes before its next use",
-	 not_probed},
+	 resting},
 	{6888, "REQ-9", "MUST", NAT_UDP, "mappings can be asked for (PCP)", not_a_protocol},
+	{6888, "REQ-11a", "MUST", NAT_UDP, "on exhaustion the packet is dropped",
+	 exhausted_dropped},
 	{6888, "REQ-11b", "SHOULD", NAT_UDP, "on exhaustion the sender hears it", exhausted_told},
 	{6888, "REQ-11d", "MUST", NAT_UDP, "on exhaustion no mapping is dropped", exhausted},
 };

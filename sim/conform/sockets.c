@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* What probes do with sockets on both sides of the bed. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
-#include <netinet/ip.h>
-#include <netinet/ip_icmp.h>
+#include <linux/if_ether.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,7 +58,12 @@ static int bound(struct bed *bed, enum bed_side side, int type, int protocol,
 	fd = own(bed, netns_socket(bed->side[side], AF_INET, type | SOCK_NONBLOCK, protocol));
 	if (fd < 0)
 		return -1;
-	if (set_reusable(fd) < 0 || bind(fd, (struct sockaddr *)&address, length) < 0) {
+	/*
+	 * TCP leaves ports behind that are to be used again. Two UDP sockets at one port would
+	 * share what comes for it: that is a mistake of a probe, and must not pass.
+	 */
+	if ((type != SOCK_DGRAM && set_reusable(fd) < 0) ||
+	    bind(fd, (struct sockaddr *)&address, length) < 0) {
 		fail(bed, errno, "bind a socket");
 		return -1;
 	}
@@ -156,6 +165,35 @@ bool bed_heard(struct bed *bed, int fd, uint32_t number, struct endpoint *ret_fr
 	return false;
 }
 
+void bed_send_bytes(struct bed *bed, int fd, const struct endpoint *to, const void *bytes,
+		    size_t size)
+{
+	struct sockaddr_storage address;
+	socklen_t length = to ? endpoint_to_sockaddr(to, &address) : 0;
+
+	if (fd < 0 || bed->error)
+		return;
+	bed->sent++;
+	/* Refused is a way not to arrive. */
+	if (sendto(fd, bytes, size, MSG_NOSIGNAL, to ? (struct sockaddr *)&address : NULL, length) <
+	    0)
+		return;
+}
+
+ssize_t bed_receive(struct bed *bed, int fd, void *buffer, size_t size, struct endpoint *ret_from)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	ssize_t n;
+
+	if (fd < 0 || bed->error)
+		return -1;
+	n = recvfrom(fd, buffer, size, MSG_DONTWAIT, (struct sockaddr *)&address, &length);
+	if (n >= 0 && ret_from && !endpoint_from_sockaddr(&address, ret_from))
+		return -1;
+	return n;
+}
+
 bool bed_pass(struct bed *bed, int from, const struct endpoint *to, int at,
 	      struct endpoint *ret_from)
 {
@@ -226,88 +264,6 @@ bool bed_connected(int fd)
 	       info.tcpi_state == TCP_ESTABLISHED;
 }
 
-/* --- ICMP ------------------------------------------------------------------------ */
-
-/* RFC 1071. */
-static uint16_t checksum(const uint8_t *bytes, size_t length)
-{
-	uint32_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < length; i++)
-		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum += sum >> 16;
-	return (uint16_t)~sum;
-}
-
-static void put16(uint8_t *bytes, uint16_t value)
-{
-	bytes[0] = (uint8_t)(value >> 8);
-	bytes[1] = (uint8_t)value;
-}
-
-static uint16_t get16(const uint8_t *bytes)
-{
-	return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
-static void send_icmp(struct bed *bed, int fd, const struct addr *to, uint8_t *bytes, size_t length)
-{
-	const struct endpoint endpoint = {.addr = *to};
-	struct sockaddr_storage address;
-	socklen_t size = endpoint_to_sockaddr(&endpoint, &address);
-
-	if (fd < 0 || bed->error)
-		return;
-	put16(bytes + 2, 0);
-	put16(bytes + 2, checksum(bytes, length));
-	bed->sent++;
-	/* Refused (EPERM) is a way not to arrive. */
-	if (sendto(fd, bytes, length, 0, (struct sockaddr *)&address, size) < 0)
-		sendto(fd, bytes, length, 0, (struct sockaddr *)&address, size);
-}
-
-void bed_send_echo(struct bed *bed, int fd, const struct addr *to, uint8_t type, uint16_t id,
-		   uint16_t sequence)
-{
-	uint8_t bytes[ICMP_MINLEN] = {type};
-
-	put16(bytes + 4, id);
-	put16(bytes + 6, sequence);
-	send_icmp(bed, fd, to, bytes, sizeof(bytes));
-}
-
-enum { IP_HEADER = 20, QUOTED = IP_HEADER + 8 };
-
-void bed_send_error(struct bed *bed, int fd, const struct addr *to, uint8_t type, uint8_t code,
-		    uint8_t protocol, const struct endpoint *about_from,
-		    const struct endpoint *about_to)
-{
-	uint8_t bytes[ICMP_MINLEN + QUOTED] = {type, code};
-	uint8_t *ip = bytes + ICMP_MINLEN, *transport = ip + IP_HEADER;
-
-	ip[0] = 0x45;
-	put16(ip + 2, protocol == IPPROTO_TCP ? 40 : 32);
-	ip[8] = 60;
-	ip[9] = protocol;
-	memcpy(ip + 12, about_from->addr.bytes, 4);
-	memcpy(ip + 16, about_to->addr.bytes, 4);
-	put16(ip + 10, checksum(ip, IP_HEADER));
-	if (protocol == IPPROTO_ICMP) {
-		transport[0] = ICMP_ECHO;
-		put16(transport + 4, about_from->port);
-		put16(transport + 6, 1);
-		put16(transport + 2, checksum(transport, 8));
-	} else {
-		put16(transport, about_from->port);
-		put16(transport + 2, about_to->port);
-		if (protocol == IPPROTO_UDP)
-			put16(transport + 4, 12);
-	}
-	send_icmp(bed, fd, to, bytes, sizeof(bytes));
-}
-
 int bed_tcp_tap(struct bed *bed, enum bed_side side, const struct addr *local)
 {
 	const struct endpoint endpoint = {.addr = *local};
@@ -315,73 +271,36 @@ int bed_tcp_tap(struct bed *bed, enum bed_side side, const struct addr *local)
 	return bound(bed, side, SOCK_RAW, IPPROTO_TCP, &endpoint);
 }
 
-bool bed_next_syn(int tap, uint16_t port, struct endpoint *ret_from)
+int bed_packets(struct bed *bed, enum bed_side side)
 {
-	const uint8_t syn = 0x02, ack = 0x10;
-	uint8_t packet[256], *tcp;
-	uint32_t address;
-	size_t header;
-	ssize_t n;
-
-	while (tap >= 0 && (n = recv(tap, packet, sizeof(packet), MSG_DONTWAIT)) >= 0) {
-		header = n ? (packet[0] & 0xfU) * 4U : 0;
-		if (header < IP_HEADER || (size_t)n < header + 20)
-			continue;
-		tcp = packet + header;
-		if (get16(tcp + 2) != port || (tcp[13] & (syn | ack)) != syn)
-			continue;
-		memcpy(&address, packet + 12, sizeof(address));
-		*ret_from = (struct endpoint){.addr = addr_from_ipv4(address), .port = get16(tcp)};
-		return true;
-	}
-	return false;
+	if (bed->error)
+		return -1;
+	return own(bed,
+		   netns_socket(bed->side[side], AF_INET, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_RAW));
 }
 
-static bool read_quoted(const uint8_t *ip, size_t length, struct bed_icmp *ret)
+int bed_sniffer(struct bed *bed, enum bed_side side)
 {
-	size_t header = length ? (ip[0] & 0xfU) * 4U : 0;
-	uint32_t address;
-
-	if (header < IP_HEADER || length < header + 8)
-		return false;
-	ret->about_protocol = ip[9];
-	memcpy(&address, ip + 12, sizeof(address));
-	ret->about_from.addr = addr_from_ipv4(address);
-	memcpy(&address, ip + 16, sizeof(address));
-	ret->about_to.addr = addr_from_ipv4(address);
-	if (ip[9] == IPPROTO_ICMP) {
-		ret->about_from.port = get16(ip + header + 4);
-	} else {
-		ret->about_from.port = get16(ip + header);
-		ret->about_to.port = get16(ip + header + 2);
-	}
-	return true;
+	if (bed->error)
+		return -1;
+	return own(bed, netns_socket(bed->side[side], AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK,
+				     htons(ETH_P_IP)));
 }
 
-bool bed_next_icmp(int fd, struct bed_icmp *ret)
+void bed_set_outside_mtu(struct bed *bed, int mtu)
 {
-	struct sockaddr_storage address;
-	socklen_t size = sizeof(address);
-	struct endpoint from;
-	uint8_t packet[256];
-	size_t header;
-	ssize_t n;
+	struct ifreq request = {.ifr_mtu = mtu};
+	int fd;
 
-	while (fd >= 0 && (n = recvfrom(fd, packet, sizeof(packet), MSG_DONTWAIT,
-					(struct sockaddr *)&address, &size)) >= 0) {
-		header = n ? (packet[0] & 0xfU) * 4U : 0;
-		if ((size_t)n < header + ICMP_MINLEN || !endpoint_from_sockaddr(&address, &from))
-			continue;
-		*ret = (struct bed_icmp){.from = from.addr,
-					 .type = packet[header],
-					 .code = packet[header + 1],
-					 .id = get16(packet + header + 4),
-					 .sequence = get16(packet + header + 6)};
-		if (ret->type != ICMP_DEST_UNREACH && ret->type != ICMP_TIME_EXCEEDED)
-			return true;
-		if (read_quoted(packet + header + ICMP_MINLEN, (size_t)n - header - ICMP_MINLEN,
-				ret))
-			return true;
+	if (bed->error)
+		return;
+	fd = netns_socket(bed->router, AF_INET, SOCK_DGRAM, 0);
+	if (fd < 0) {
+		fail(bed, -fd, "open a socket");
+		return;
 	}
-	return false;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", bed->subject->outside);
+	if (ioctl(fd, SIOCSIFMTU, &request) < 0)
+		fail(bed, errno, "set the outside link's MTU");
+	close(fd);
 }

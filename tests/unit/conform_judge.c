@@ -233,3 +233,72 @@ Test(report, is_good_unless_a_declared_axis_is_broken)
 	cr_expect_not(conformance_good(&c));
 	cr_expect_eq(conformance_axes(&c, AXIS_BROKEN), 1);
 }
+
+static enum meeting meeting_of(const struct nat *nat, const struct observed *o, unsigned int rfc,
+			       const char *number)
+{
+	return requirement_of(nat, 1, o, rfc, number).meeting;
+}
+
+Test(requirements, fragments_are_accepted_in_any_order_or_not_at_all)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	see(&o, ASPECT_FRAGMENTS, NAT_UDP, true, "in order");
+	see(&o, ASPECT_BACKWARDS, NAT_UDP, false, "the second one first");
+	cr_expect_eq(meeting_of(&nat, &o, 4787, "REQ-14"), REQUIREMENT_NOT_MET);
+	cr_expect_str_eq(requirement_of(&nat, 1, &o, 4787, "REQ-14").evidence,
+			 "the second one first");
+	see(&o, ASPECT_BACKWARDS, NAT_UDP, true, "the second one first");
+	cr_expect_eq(meeting_of(&nat, &o, 4787, "REQ-14"), REQUIREMENT_MET);
+	see(&o, ASPECT_FRAGMENTS, NAT_UDP, false, "in order");
+	cr_expect_eq(meeting_of(&nat, &o, 4787, "REQ-14"), REQUIREMENT_NOT_MET);
+}
+
+/* The two RFCs ask for different codes, so nobody can meet both. */
+Test(requirements, the_code_on_exhaustion_is_the_one_the_rfc_asks_for)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	cr_expect_eq(meeting_of(&nat, &o, 6888, "REQ-11b"), REQUIREMENT_NOT_TESTED);
+	see(&o, ASPECT_EXHAUSTION_CODE, NAT_UDP, 1, "host unreachable");
+	cr_expect_eq(meeting_of(&nat, &o, 6888, "REQ-11b"), REQUIREMENT_MET);
+	cr_expect_eq(meeting_of(&nat, &o, 5508, "REQ-8"), REQUIREMENT_NOT_MET);
+	see(&o, ASPECT_EXHAUSTION_CODE, NAT_UDP, 13, "prohibited");
+	cr_expect_eq(meeting_of(&nat, &o, 6888, "REQ-11b"), REQUIREMENT_NOT_MET);
+	cr_expect_eq(meeting_of(&nat, &o, 5508, "REQ-8"), REQUIREMENT_MET);
+	see(&o, ASPECT_EXHAUSTION_CODE, NAT_UDP, -1, "nothing");
+	cr_expect_eq(meeting_of(&nat, &o, 6888, "REQ-11b"), REQUIREMENT_NOT_MET);
+	cr_expect_eq(meeting_of(&nat, &o, 5508, "REQ-8"), REQUIREMENT_NOT_MET);
+}
+
+Test(requirements, a_port_that_rests_a_while_may_not_rest_long_enough)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	see(&o, ASPECT_FILTERING, NAT_UDP, ENDPOINT_INDEPENDENT, "anybody");
+	see(&o, ASPECT_REST, NAT_UDP, false, "given away");
+	cr_expect_eq(meeting_of(&nat, &o, 6888, "REQ-8"), REQUIREMENT_NOT_MET);
+	see(&o, ASPECT_REST, NAT_UDP, true, "not yet");
+	cr_expect_eq(meeting_of(&nat, &o, 6888, "REQ-8"), REQUIREMENT_NOT_TESTED);
+	see(&o, ASPECT_FILTERING, NAT_UDP, ADDRESS_DEPENDENT, "known ones");
+	cr_expect_eq(meeting_of(&nat, &o, 6888, "REQ-8"), REQUIREMENT_NOT_APPLICABLE);
+}
+
+Test(axes, a_half_open_connection_lives_as_long_as_declared_and_admitted)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	nat.timers.tcp_transitory = 300;
+	see(&o, ASPECT_TRANSITORY, NAT_TCP, 290, "a SYN");
+	see(&o, ASPECT_TRANSITORY_END, NAT_TCP, 310, "%s", "");
+	cr_expect_eq(axis_of(&nat, &o, "timers: transitory", "tcp").holding, AXIS_HELD);
+	nat.timers.tcp_transitory = 400;
+	cr_expect_eq(axis_of(&nat, &o, "timers: transitory", "tcp").holding, AXIS_BROKEN);
+	nat.timers.filter[NAT_TCP] = 300;
+	cr_expect_eq(axis_of(&nat, &o, "timers: transitory", "tcp").holding, AXIS_HELD);
+}

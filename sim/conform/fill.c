@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens when no port is left (RFC 6888 REQ-11, RFC 5508 REQ-8): mappings are
+ * made until there are no more. Then who asked for the last hears ICMP or nothing,
+ * and an earlier mapping is there or was sacrificed.
+ *
+ * That takes a range that is small, or has been made so: conform_observe() gives
+ * a second bed to a NAT whose range is too large.
+ */
+#include "conform/fill.h"
+
+#include <netinet/ip_icmp.h>
+
+#include "conform/probes.h"
+
+enum { FILL_SPREAD = 512, FILL_MAX = 320, FILL_FAILURES = 8 };
+
+/* A host that opened sockets until it got nowhere. */
+struct filling {
+	struct speaker first, last;
+	struct endpoint external; /* of the first */
+	int icmp;                 /* hears what the host is told */
+	int low, high;            /* ports that were given */
+	unsigned int count;
+	bool full;
+};
+
+/*
+ * A NAT that draws at random may give up though a port is left, so one failure is not
+ * the end.
+ */
+static struct filling fill(struct speech *speech)
+{
+	struct bed *bed = speech->bed;
+	struct filling f = {.first = speaker_make(speech, 5, bed_fresh_port(bed))};
+	struct endpoint external;
+	unsigned int failures = 0;
+	bool out;
+
+	f.icmp = bed_icmp(bed, BED_INSIDE, &f.first.local.addr);
+	f.last = f.first;
+	out = speaker_speak(&f.first, 2, PORT_A, &f.external);
+	external = f.external;
+	while (failures < FILL_FAILURES && f.count < FILL_MAX) {
+		if (out) {
+			f.low = f.count == 0 || external.port < f.low ? external.port : f.low;
+			f.high = external.port > f.high ? external.port : f.high;
+			f.count++;
+		}
+		f.last = speaker_make(speech, 5, bed_fresh_port(bed));
+		out = speaker_speak(&f.last, 2, PORT_A, &external);
+		failures = out ? 0 : failures + 1;
+	}
+	f.full = !out;
+	return f;
+}
+
+static void see_full(struct filling *f, enum nat_protocol protocol, const char *where,
+		     struct observed *o)
+{
+	struct bed_icmp message;
+	struct endpoint again;
+	int code = -1;
+	bool same;
+
+	while (bed_next_icmp(f->icmp, &message))
+		if (message.type == ICMP_DEST_UNREACH &&
+		    message.about_from.port == f->last.local.port)
+			code = message.code;
+	see(o, ASPECT_EXHAUSTION, protocol, code >= 0 ? EXHAUSTION_ICMP : EXHAUSTION_DROP,
+	    "%safter %u more mappings, the next socket's packet is dropped, and it hears %s", where,
+	    f->count, code >= 0 ? "ICMP destination unreachable" : "nothing");
+	if (code >= 0)
+		see(o, ASPECT_EXHAUSTION_CODE, protocol, code,
+		    "%swith no port left, a socket hears destination unreachable, code %d", where,
+		    code);
+	else
+		see(o, ASPECT_EXHAUSTION_CODE, protocol, code,
+		    "%swith no port left, a socket hears nothing", where);
+	same = speaker_speak(&f->first, 2, PORT_A, &again) && endpoint_equal(&f->external, &again);
+	see(o, ASPECT_SURVIVAL, protocol, same, "%swith no port left, an earlier socket is %s",
+	    where, same ? "mapped as before" : "not mapped as before");
+}
+
+static void unseen_full(struct observed *o, enum nat_protocol protocol, const char *reason)
+{
+	unseen(o, ASPECT_CAPACITY, protocol, "%s", reason);
+	unseen(o, ASPECT_EXHAUSTION, protocol, "%s", reason);
+	unseen(o, ASPECT_EXHAUSTION_CODE, protocol, "%s", reason);
+	unseen(o, ASPECT_SURVIVAL, protocol, "%s", reason);
+}
+
+static void fill_small(struct speech *speech, struct observed *o)
+{
+	enum nat_protocol protocol = speech->protocol;
+	int low = o->seen[ASPECT_LOWEST][protocol].value;
+	int high = o->seen[ASPECT_HIGHEST][protocol].value;
+	struct filling f = fill(speech);
+
+	low = f.count && f.low < low ? f.low : low;
+	high = f.count && f.high > high ? f.high : high;
+	see(o, ASPECT_LOWEST, protocol, low, "%u more mappings: %d to %d", f.count, low, high);
+	see(o, ASPECT_HIGHEST, protocol, high, "%u more mappings: %d to %d", f.count, low, high);
+	if (!f.full) {
+		unseen_full(o, protocol, "hundreds of mappings found room");
+		return;
+	}
+	see(o, ASPECT_CAPACITY, protocol, high - low + 1,
+	    "%u more mappings, then no more; %d to %d", f.count, low, high);
+	see_full(&f, protocol, "", o);
+}
+
+void fill_if_small(struct speech *speech, struct observed *o)
+{
+	const struct seen *low = &o->seen[ASPECT_LOWEST][speech->protocol];
+	const struct seen *high = &o->seen[ASPECT_HIGHEST][speech->protocol];
+
+	if (low->known && high->value - low->value <= FILL_SPREAD)
+		fill_small(speech, o);
+	else if (low->known)
+		unseen_full(o, speech->protocol, "the range is too large to fill");
+}
+
+void probe_exhaustion(struct bed *bed, struct observed *o)
+{
+	size_t mark = bed->socket_count;
+	struct speech speech = speech_begin(bed, NAT_UDP);
+	struct filling f = fill(&speech);
+
+	if (f.full)
+		see_full(&f, NAT_UDP, "its range cut down: ", o);
+	bed_close_since(bed, mark);
+}
