@@ -269,6 +269,14 @@ static int observe_proof(struct verdict *verdict)
 	return 0;
 }
 
+static bool is_agent(const struct trial *c, const char *name)
+{
+	const struct run *run = c->verdict->run;
+	const struct agent *agent = c->topo->steps[run->step].programs[run->index].agent;
+
+	return agent && strcmp(agent->name, name) == 0;
+}
+
 /* A path is a claim that wants proof, whether it is the one expected or not. */
 static int judge_path(struct trial *c, const json_t *value)
 {
@@ -278,6 +286,8 @@ static int judge_path(struct trial *c, const json_t *value)
 
 	if (path && strcmp(path, "direct") == 0)
 		r = proof_direct(c->topo, c->timeline, verdict->run, &verdict->proof);
+	else if (path && strcmp(path, "none") == 0 && is_agent(c, "icmp-punch"))
+		r = proof_none_icmp(c->topo, c->timeline, verdict->run, &verdict->proof);
 	else if (path && strcmp(path, "none") == 0)
 		r = proof_none(c->topo, c->timeline, verdict->run, &verdict->proof);
 	return r ? r : observe_proof(verdict);

@@ -57,4 +57,11 @@ int proof_direct(const struct topo *topo, const struct timeline *timeline, const
 int proof_none(const struct topo *topo, const struct timeline *timeline, const struct run *run,
 	       struct proof *proof);
 
+/*
+ * The same for two that tried by ICMP, without a rendezvous. Appends lines: report, tried
+ * (the listener's NAT tracked its pings), theory (which condition is not met).
+ */
+int proof_none_icmp(const struct topo *topo, const struct timeline *timeline,
+		    const struct run *run, struct proof *proof);
+
 #endif
