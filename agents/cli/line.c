@@ -108,6 +108,15 @@ void line_integer(struct line *line, const char *name, uint64_t value)
 	add_string(line, text);
 }
 
+void line_signed(struct line *line, const char *name, int64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)value);
+	add_name(line, name);
+	add_string(line, text);
+}
+
 void line_milliseconds(struct line *line, const char *name, uint64_t nanoseconds)
 {
 	char text[40];

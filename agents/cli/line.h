@@ -28,6 +28,7 @@ void line_begin(struct line *line, const char *event);
 void line_text(struct line *line, const char *name, const char *value);
 void line_endpoint(struct line *line, const char *name, const struct endpoint *value);
 void line_integer(struct line *line, const char *name, uint64_t value);
+void line_signed(struct line *line, const char *name, int64_t value);
 void line_milliseconds(struct line *line, const char *name, uint64_t nanoseconds);
 void line_boolean(struct line *line, const char *name, bool value);
 

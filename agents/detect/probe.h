@@ -1,54 +1,58 @@
 /* SPDX-License-Identifier: MIT */
-/* The questions of a detection: what each is called, where it leaves from, and its bytes. */
+/* One question of a detection: a Binding request, what is special about it, and its answer. */
 #ifndef NATSIM_AGENTS_DETECT_PROBE_H
 #define NATSIM_AGENTS_DETECT_PROBE_H
 
-#include "agents/net/random.h"
+#include "agents/net/datagram.h"
 #include "agents/stun/message.h"
 #include "agents/stun/transaction.h"
 
-/* Each test has a socket of its own, so that no test sees what another one opened. */
-enum detect_socket { SOCKET_MAPPING, SOCKET_CHANGE_BOTH, SOCKET_CHANGE_PORT, SOCKET_COUNT };
-
-enum detect_probe {
-	PROBE_PRIMARY,     /* mapping Test I: A1:P1 */
-	PROBE_ADDRESS,     /* mapping Test II: A2:P1 */
-	PROBE_BOTH,        /* mapping Test III: A2:P2 */
-	PROBE_PORT,        /* A1:P2: has it a voice at all? */
-	PROBE_CHANGE_BOTH, /* filtering Test II, and its control */
-	PROBE_CONTROL_BOTH,
-	PROBE_CHANGE_PORT, /* filtering Test III, and its control */
-	PROBE_CONTROL_PORT,
-	PROBE_COUNT
+/* What is said besides the bare request; all zeros for nothing. */
+struct probe_extras {
+	uint32_t change;        /* CHANGE-REQUEST's flags */
+	uint16_t response_port; /* RESPONSE-PORT */
+	size_t padding;         /* PADDING, which comes back as long as it went */
+	size_t ballast;         /* the same in something every server ignores */
 };
 
 struct probe {
 	uint8_t id[STUN_ID_SIZE];
-	bool running; /* asked, and neither answered nor given up */
-	bool answered, failed;
-	struct endpoint to, mapped;
-	struct transaction transaction; /* not for PROBE_CHANGE_* and PROBE_CONTROL_* */
-	uint64_t first_sent;
-	unsigned int sent;
-};
-
-struct detect_packet {
-	enum detect_socket by;
+	size_t socket;
 	struct endpoint to;
-	size_t length;
-	uint8_t bytes[STUN_HEADER_SIZE + 8];
+	struct probe_extras extras;
+	struct transaction transaction; /* of one that is repeated until it is answered */
+	bool running;                   /* asked, and neither answered nor given up */
+	bool answered, failed;
+	uint64_t first_sent, last_sent;
+	unsigned int sent;
+	/* The answer. */
+	struct endpoint mapped;
+	uint64_t answered_at;
 };
 
-/* For people. */
-const char *probe_name(enum detect_probe which);
+/* A new question with an id of its own; it has not been asked yet. */
+void probe_make(struct probe *probe, size_t socket, const struct endpoint *to,
+		const struct random_source *random);
 
-enum detect_socket probe_socket(enum detect_probe which);
+/* Repeat it from @now on, first after @first, for at most @limit. */
+void probe_repeat(struct probe *probe, uint64_t first, uint64_t limit, uint64_t now);
 
-/* A new question to @to, with an id of its own; it has not been asked yet. */
-void probe_make(struct probe *probe, const struct endpoint *to, const struct random_source *random);
+/* True when it is to be sent at @now. `failed` is set when @limit is over. */
+bool probe_step(struct probe *probe, uint64_t now);
+
+/* When to call probe_step() next. */
+uint64_t probe_due(const struct probe *probe);
 
 /* Write it down, and note at @now that it was sent (again). */
-void probe_emit(struct probe *probe, enum detect_probe which, uint64_t now,
-		struct detect_packet *ret);
+void probe_emit(struct probe *probe, uint64_t now, struct datagram *ret);
+
+/* Whether @message, a request or an answer, has its id. */
+bool probe_is(const struct probe *probe, const struct stun_message *message);
+
+/* The mapped endpoint in @message, an answer, is kept. False for one that has none. */
+bool probe_answer(struct probe *probe, const struct stun_message *message, uint64_t now);
+
+/* The code of an error response, 0 where there is none. */
+unsigned int probe_error(const struct stun_message *message);
 
 #endif

@@ -16,6 +16,7 @@ struct world {
 	struct stun_server server;
 	struct detect detect;
 	bool server_ignores_change, server_refuses_change;
+	struct endpoint local[SOCKET_COUNT];
 	struct endpoint mute; /* this endpoint of the server never answers */
 };
 
@@ -80,9 +81,9 @@ static void deliver(struct world *world, const struct fake_packet *packet)
 	size_t i;
 
 	for (i = 0; i < SOCKET_COUNT; i++) {
-		if (endpoint_equal(&packet->to, &world->detect.config.local[i]))
-			detect_receive(&world->detect, (enum detect_socket)i, &packet->from,
-				       packet->bytes, packet->length, world->net.now);
+		if (endpoint_equal(&packet->to, &world->local[i]))
+			detect_receive(&world->detect, i, &packet->from, packet->bytes,
+				       packet->length, world->net.now);
 	}
 	serve(world, packet);
 }
@@ -92,18 +93,19 @@ static struct finding detect_from(struct world *world, const char *local)
 {
 	struct detect_config config = {
 		.server = world->server.endpoints[0][0],
+		.local = world->local,
 		.timeout = 3 * SEC,
 		.random = fake_random_source(&world->net),
 	};
-	struct detect_packet out;
+	struct datagram out;
 	struct fake_packet in;
 	struct observation seen;
 	unsigned int turns = 0;
 	size_t i;
 
 	for (i = 0; i < SOCKET_COUNT; i++) {
-		config.local[i] = endpoint(local);
-		config.local[i].port = (uint16_t)(40000 + i);
+		world->local[i] = endpoint(local);
+		world->local[i].port = (uint16_t)(40000 + i);
 	}
 	detect_start(&world->detect, &config, world->net.now);
 	while (!world->detect.done) {
@@ -111,7 +113,7 @@ static struct finding detect_from(struct world *world, const char *local)
 
 		cr_assert_lt(turns++, 100000, "it does not come to an end");
 		while (detect_send(&world->detect, world->net.now, &out))
-			fake_send(&world->net, &config.local[out.by], &out.to, out.bytes,
+			fake_send(&world->net, &world->local[out.socket], &out.to, out.bytes,
 				  out.length);
 		if (world->detect.done)
 			break;
@@ -141,8 +143,8 @@ static uint64_t elapsed(const struct world *world)
 static void expect_type(const struct world *world, struct finding finding, const char *type)
 {
 	cr_expect_str_eq(nat_type_name(finding.type), type, "%s instead of %s%s%s",
-			 nat_type_name(finding.type), type, world->detect.reason[0] ? ": " : "",
-			 world->detect.reason);
+			 nat_type_name(finding.type), type,
+			 world->detect.notes.reason[0] ? ": " : "", world->detect.notes.reason);
 }
 
 static const enum behaviour as_behaviour[] = {
@@ -175,10 +177,10 @@ static void expect_pair(unsigned int pair, unsigned int changes_ports, uint64_t 
 	finding = detect_behind(&world);
 	cr_expect_eq(finding.mapping, as_behaviour[mapping], "mapping %d/%d seed %lu: %s (%s)",
 		     mapping, filtering, (unsigned long)seed, behaviour_name(finding.mapping),
-		     world.detect.reason);
+		     world.detect.notes.reason);
 	cr_expect_eq(finding.filtering, as_behaviour[filtering],
 		     "filtering %d/%d seed %lu: %s (%s)", mapping, filtering, (unsigned long)seed,
-		     behaviour_name(finding.filtering), world.detect.reason);
+		     behaviour_name(finding.filtering), world.detect.notes.reason);
 	expect_type(&world, finding, type_for(mapping, filtering));
 	cr_expect(finding.nat);
 	cr_expect_lt(elapsed(&world), limit, "pair %u took %.1f ms", pair, to_ms(elapsed(&world)));
@@ -302,7 +304,8 @@ Test(detection, blocked_udp_is_reported_at_the_timeout_with_the_reason)
 	cr_expect_eq(finding.filtering, BEHAVIOUR_UNKNOWN);
 	cr_expect_eq(elapsed(&world), 3 * SEC);
 	cr_expect_geq(detect_sent(&world.detect), 8, "a lost packet must not say blocked");
-	cr_expect_str_eq(world.detect.reason, "9.9.9.9:3478 did not answer 9 requests in 3.0 s");
+	cr_expect_str_eq(world.detect.notes.reason,
+			 "9.9.9.9:3478 did not answer 9 requests in 3.0 s");
 }
 
 /* Drive only until Test I is asked, then feed errors by hand. */
@@ -310,14 +313,15 @@ static void start_only(struct world *world)
 {
 	struct detect_config config = {
 		.server = world->server.endpoints[0][0],
+		.local = world->local,
 		.timeout = 3 * SEC,
 		.random = fake_random_source(&world->net),
 	};
-	struct detect_packet out;
+	struct datagram out;
 	size_t i;
 
 	for (i = 0; i < SOCKET_COUNT; i++)
-		config.local[i] = endpoint("192.168.1.1:40000");
+		world->local[i] = endpoint("192.168.1.1:40000");
 	detect_start(&world->detect, &config, world->net.now);
 	cr_assert(detect_send(&world->detect, world->net.now, &out));
 }
@@ -340,7 +344,7 @@ Test(detection, is_not_fooled_by_what_its_own_mapping_tests_open)
 Test(detection, a_timeout_of_nothing_ends_at_once)
 {
 	struct detect_config config = {0};
-	struct detect_packet out;
+	struct datagram out;
 	struct world world;
 
 	make_world(&world, 1);
@@ -356,7 +360,7 @@ Test(detection, a_timeout_of_nothing_ends_at_once)
 Test(detection, a_mere_binding_asks_once_and_needs_no_second_address)
 {
 	struct detect_config config = {0};
-	struct detect_packet out;
+	struct datagram out;
 	struct stun_reply reply;
 	struct world world;
 	uint8_t bytes[256];
@@ -374,7 +378,7 @@ Test(detection, a_mere_binding_asks_once_and_needs_no_second_address)
 		       world.net.now);
 	cr_expect(world.detect.done);
 	cr_expect_eq(detect_sent(&world.detect), 1);
-	cr_expect_str_eq(world.detect.reason, "");
+	cr_expect_str_eq(world.detect.notes.reason, "");
 }
 
 Test(reasons, a_server_without_a_second_address_leaves_the_type_unknown)
@@ -388,7 +392,8 @@ Test(reasons, a_server_without_a_second_address_leaves_the_type_unknown)
 	finding = detect_behind(&world);
 	expect_type(&world, finding, "unknown");
 	cr_expect(finding.nat, "that much is known");
-	cr_expect(strstr(world.detect.reason, "no second address"), "%s", world.detect.reason);
+	cr_expect(strstr(world.detect.notes.reason, "no second address"), "%s",
+		  world.detect.notes.reason);
 }
 
 Test(reasons, a_server_that_ignores_change_request_is_not_a_full_cone)
@@ -403,8 +408,8 @@ Test(reasons, a_server_that_ignores_change_request_is_not_a_full_cone)
 	expect_type(&world, finding, "unknown");
 	cr_expect_eq(finding.filtering, BEHAVIOUR_UNKNOWN);
 	cr_expect_eq(finding.mapping, BEHAVIOUR_ENDPOINT_INDEPENDENT);
-	cr_expect(strstr(world.detect.reason, "does not honour CHANGE-REQUEST"), "%s",
-		  world.detect.reason);
+	cr_expect(strstr(world.detect.notes.reason, "does not honour CHANGE-REQUEST"), "%s",
+		  world.detect.notes.reason);
 }
 
 Test(reasons, a_dead_second_address_is_not_taken_for_a_filter)
@@ -419,7 +424,8 @@ Test(reasons, a_dead_second_address_is_not_taken_for_a_filter)
 	expect_type(&world, finding, "unknown");
 	cr_expect_eq(finding.filtering, BEHAVIOUR_UNKNOWN);
 	cr_expect_eq(finding.mapping, BEHAVIOUR_UNKNOWN);
-	cr_expect(strstr(world.detect.reason, "did not answer"), "%s", world.detect.reason);
+	cr_expect(strstr(world.detect.notes.reason, "did not answer"), "%s",
+		  world.detect.notes.reason);
 }
 
 Test(reasons, a_mute_second_port_is_not_taken_for_a_port_filter)
@@ -447,7 +453,7 @@ Test(reasons, a_refusal_by_the_server_itself_is_no_blocked_udp)
 	cr_expect(world.detect.done, "there is nothing to wait for");
 	seen = detect_observation(&world.detect);
 	expect_type(&world, classify(&seen), "unknown");
-	cr_expect_str_eq(world.detect.reason, "nothing listens on 9.9.9.9:3478");
+	cr_expect_str_eq(world.detect.notes.reason, "nothing listens on 9.9.9.9:3478");
 }
 
 Test(reasons, a_router_that_keeps_refusing_blocks_udp)
@@ -467,7 +473,8 @@ Test(reasons, a_router_that_keeps_refusing_blocks_udp)
 	cr_expect(world.detect.done);
 	seen = detect_observation(&world.detect);
 	expect_type(&world, classify(&seen), "udp-blocked");
-	cr_expect(strstr(world.detect.reason, "192.168.1.254 refuses"), "%s", world.detect.reason);
+	cr_expect(strstr(world.detect.notes.reason, "192.168.1.254 refuses"), "%s",
+		  world.detect.notes.reason);
 }
 
 Test(hostile, forged_and_broken_answers_change_nothing)

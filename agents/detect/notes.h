@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What a detection has to tell people: each step as it happens, and in the end one reason. */
+#ifndef NATSIM_AGENTS_DETECT_NOTES_H
+#define NATSIM_AGENTS_DETECT_NOTES_H
+
+struct notes {
+	void (*say)(void *context, const char *line); /* or NULL */
+	void *context;
+	char reason[160]; /* the first that made something undecidable; "" for none */
+};
+
+void notes_say(const struct notes *notes, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Keep the reason if it is the first, and say it. */
+void notes_reason(struct notes *notes, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif
