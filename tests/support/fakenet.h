@@ -20,10 +20,13 @@
 
 enum fake_behaviour { FAKE_ENDPOINT_INDEPENDENT, FAKE_ADDRESS, FAKE_ADDRESS_AND_PORT };
 
-enum { FAKE_NATS = 4, FAKE_MAPPINGS = 256, FAKE_PERMITS = 512, FAKE_PACKETS = 512 };
+enum { FAKE_NATS = 4, FAKE_MAPPINGS = 1024, FAKE_PERMITS = 2048, FAKE_PACKETS = 512 };
+
+enum { FAKE_UNFRAGMENTED = 1500 - 28 }; /* what Ethernet carries in one piece, less the headers */
 
 struct fake_mapping {
 	struct endpoint inside, outside, remote;
+	uint64_t touched; /* when it was last used in a way that refreshes it */
 };
 
 struct fake_permit {
@@ -37,18 +40,28 @@ struct fake_nat {
 	size_t inside_count;
 	enum fake_behaviour mapping, filtering;
 	bool firewall, blocks, changes_ports, filters_by_host;
+	bool no_hairpin, hairpins_inside; /* it does, with the external source, if neither */
+	bool no_fragments_out, no_fragments_in;
+	uint64_t life; /* of an idle mapping and its permissions; 0: for ever */
+	bool no_outbound_refresh, inbound_refresh;
 	struct fake_mapping mappings[FAKE_MAPPINGS];
 	size_t mapping_count;
 	struct fake_permit permits[FAKE_PERMITS];
 	size_t permit_count;
-	uint16_t next_port;
+	/* How it chooses a port where it does not keep the internal one: from `low` (20000) to
+	 * `high` (65535), `step` (1) beyond the one before, or at random. */
+	uint16_t low, high;
+	int step;
+	bool draws_ports;
+	uint64_t seed;
+	uint16_t last_port;
 };
 
 struct fake_packet {
 	uint64_t when;
 	struct endpoint from, to;
 	size_t length;
-	uint8_t bytes[1024];
+	uint8_t bytes[2048];
 };
 
 struct fakenet {
@@ -127,6 +140,21 @@ static inline bool fake_port_taken(const struct fake_nat *nat, uint16_t port)
 	return false;
 }
 
+static inline uint16_t fake_new_port(struct fake_nat *nat)
+{
+	int low = nat->low ? nat->low : 20000, high = nat->high ? nat->high : UINT16_MAX;
+	int size = high - low + 1, step = nat->step ? nat->step : 1;
+	int port;
+
+	if (nat->draws_ports) {
+		nat->seed = nat->seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+		return (uint16_t)(low + (int)((nat->seed >> 33) % (uint64_t)size));
+	}
+	port = nat->last_port ? nat->last_port + step : step > 0 ? low : high;
+	nat->last_port = (uint16_t)(port > high ? port - size : port < low ? port + size : port);
+	return nat->last_port;
+}
+
 /* The external endpoint of @inside towards @remote, mapped now if it was not. */
 static inline struct endpoint fake_map(struct fake_nat *nat, const struct endpoint *inside,
 				       const struct endpoint *remote)
@@ -154,9 +182,39 @@ static inline struct endpoint fake_map(struct fake_nat *nat, const struct endpoi
 		mapping->outside.port = 0;
 	nat->mapping_count--; /* look for a free port without seeing the new one */
 	while (mapping->outside.port == 0 || fake_port_taken(nat, mapping->outside.port))
-		mapping->outside.port = (uint16_t)(20000 + nat->next_port++);
+		mapping->outside.port = fake_new_port(nat);
 	nat->mapping_count++;
 	return mapping->outside;
+}
+
+static inline struct fake_mapping *fake_mapping_at(struct fake_nat *nat, uint16_t port)
+{
+	size_t i;
+
+	for (i = 0; i < nat->mapping_count; i++) {
+		if (nat->mappings[i].outside.port == port)
+			return &nat->mappings[i];
+	}
+	return NULL;
+}
+
+/* Forget what has been idle for too long, permissions too. */
+static inline void fake_expire(struct fake_nat *nat, uint64_t now)
+{
+	size_t i, j, kept;
+
+	for (i = 0; nat->life && i < nat->mapping_count;) {
+		if (nat->mappings[i].touched + nat->life > now) {
+			i++;
+			continue;
+		}
+		for (j = kept = 0; j < nat->permit_count; j++) {
+			if (nat->permits[j].port != nat->mappings[i].outside.port)
+				nat->permits[kept++] = nat->permits[j];
+		}
+		nat->permit_count = kept;
+		nat->mappings[i] = nat->mappings[--nat->mapping_count];
+	}
 }
 
 static inline void fake_permit(struct fake_nat *nat, uint16_t port, const struct endpoint *remote)
@@ -209,12 +267,18 @@ static inline void fake_send(struct fakenet *net, const struct endpoint *from,
 {
 	struct fake_nat *nat = fake_nat_of(net, &from->addr);
 	struct endpoint source = *from;
+	struct fake_mapping *mapping;
 
 	/* Neighbours behind one NAT reach each other directly. */
 	if (nat && nat != fake_nat_of(net, &to->addr)) {
-		if (nat->blocks)
+		if (nat->blocks || (nat->no_fragments_out && length > FAKE_UNFRAGMENTED) ||
+		    (nat->no_hairpin && addr_equal(&to->addr, &nat->external)))
 			return;
+		fake_expire(nat, net->now);
 		source = fake_map(nat, from, to);
+		mapping = fake_mapping_at(nat, source.port);
+		if (mapping && (mapping->touched == 0 || !nat->no_outbound_refresh))
+			mapping->touched = net->now;
 		fake_permit(nat, source.port, to);
 	}
 	fake_enqueue(net, &source, to, bytes, length);
@@ -238,22 +302,31 @@ static inline uint64_t fake_due(const struct fakenet *net)
 /* Past the receiver's NAT: false when it drops the packet. */
 static inline bool fake_admit(struct fakenet *net, struct fake_packet *packet)
 {
-	size_t i, j;
+	struct fake_mapping *mapping, *sender;
+	size_t i;
 
 	for (i = 0; i < net->nat_count; i++) {
 		struct fake_nat *nat = &net->nats[i];
 
 		if (!addr_equal(&nat->external, &packet->to.addr))
 			continue;
+		fake_expire(nat, net->now);
+		if (nat->no_fragments_in && packet->length > FAKE_UNFRAGMENTED)
+			return false;
 		if (nat->blocks || !fake_permitted(nat, packet->to.port, &packet->from))
 			return false;
-		for (j = 0; j < nat->mapping_count; j++) {
-			if (nat->mappings[j].outside.port == packet->to.port) {
-				packet->to = nat->mappings[j].inside;
-				return true;
-			}
-		}
-		return nat->firewall;
+		mapping = fake_mapping_at(nat, packet->to.port);
+		if (!mapping)
+			return nat->firewall;
+		packet->to = mapping->inside;
+		if (nat->inbound_refresh)
+			mapping->touched = net->now;
+		sender = addr_equal(&packet->from.addr, &nat->external)
+				 ? fake_mapping_at(nat, packet->from.port)
+				 : NULL;
+		if (sender && nat->hairpins_inside)
+			packet->from = sender->inside;
+		return true;
 	}
 	/* A private address is reached from its own network only. */
 	return !fake_nat_of(net, &packet->to.addr) ||
