@@ -102,4 +102,10 @@ report "a new mapping among 10,000 / among 500 ($(jq .few_us <<<"$line") us)" \
 printf '  %-58s %9s B    (conntrack alone: %s B)\n' "kernel memory of a mapping" \
 	"$(jq .bytes <<<"$line")" "$(jq .masquerade_bytes <<<"$line")"
 
+echo
+echo "stun-server beside coturn's turnserver, one processor each in turn"
+line=$("$build/bench/bench_stun_rate" "$build/stun-server")
+report "Binding requests answered ($(jq .stun_server_per_s <<<"$line")/s), ours / coturn's" \
+	"$(jq .ratio <<<"$line")" "" ">=" 1
+
 exit "$failed"
