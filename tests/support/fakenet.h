@@ -20,7 +20,7 @@
 
 enum fake_behaviour { FAKE_ENDPOINT_INDEPENDENT, FAKE_ADDRESS, FAKE_ADDRESS_AND_PORT };
 
-enum { FAKE_NATS = 4, FAKE_MAPPINGS = 256, FAKE_PERMITS = 512, FAKE_PACKETS = 512 };
+enum { FAKE_NATS = 4, FAKE_MAPPINGS = 1024, FAKE_PERMITS = 2048, FAKE_PACKETS = 512 };
 
 enum { FAKE_UNFRAGMENTED = 1500 - 28 }; /* what Ethernet carries in one piece, less the headers */
 
@@ -48,7 +48,13 @@ struct fake_nat {
 	size_t mapping_count;
 	struct fake_permit permits[FAKE_PERMITS];
 	size_t permit_count;
-	uint16_t next_port;
+	/* How it chooses a port where it does not keep the internal one: from `low` (20000) to
+	 * `high` (65535), `step` (1) beyond the one before, or at random. */
+	uint16_t low, high;
+	int step;
+	bool draws_ports;
+	uint64_t seed;
+	uint16_t last_port;
 };
 
 struct fake_packet {
@@ -134,6 +140,21 @@ static inline bool fake_port_taken(const struct fake_nat *nat, uint16_t port)
 	return false;
 }
 
+static inline uint16_t fake_new_port(struct fake_nat *nat)
+{
+	int low = nat->low ? nat->low : 20000, high = nat->high ? nat->high : UINT16_MAX;
+	int size = high - low + 1, step = nat->step ? nat->step : 1;
+	int port;
+
+	if (nat->draws_ports) {
+		nat->seed = nat->seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+		return (uint16_t)(low + (int)((nat->seed >> 33) % (uint64_t)size));
+	}
+	port = nat->last_port ? nat->last_port + step : step > 0 ? low : high;
+	nat->last_port = (uint16_t)(port > high ? port - size : port < low ? port + size : port);
+	return nat->last_port;
+}
+
 /* The external endpoint of @inside towards @remote, mapped now if it was not. */
 static inline struct endpoint fake_map(struct fake_nat *nat, const struct endpoint *inside,
 				       const struct endpoint *remote)
@@ -161,7 +182,7 @@ static inline struct endpoint fake_map(struct fake_nat *nat, const struct endpoi
 		mapping->outside.port = 0;
 	nat->mapping_count--; /* look for a free port without seeing the new one */
 	while (mapping->outside.port == 0 || fake_port_taken(nat, mapping->outside.port))
-		mapping->outside.port = (uint16_t)(20000 + nat->next_port++);
+		mapping->outside.port = fake_new_port(nat);
 	nat->mapping_count++;
 	return mapping->outside;
 }
