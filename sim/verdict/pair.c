@@ -8,22 +8,23 @@ static const struct program *program_of(const struct topo *topo, const struct ru
 	return &topo->steps[run->step].programs[run->index];
 }
 
-static const char *session_of(const struct program *program)
+/* What the file says of an option; "" when nothing. */
+static const char *option_of(const struct program *program, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < program->option_count; i++)
-		if (strcmp(program->options[i].name, "session") == 0)
+		if (strcmp(program->options[i].name, name) == 0 && program->options[i].value)
 			return program->options[i].value;
-	return NULL;
+	return "";
 }
 
 static bool same_session(const struct program *a, const struct program *b)
 {
-	const char *session_a = session_of(a), *session_b = session_of(b);
+	const char *session = option_of(a, "session");
 
-	return a->agent && a->agent == b->agent && session_a && session_b &&
-	       strcmp(session_a, session_b) == 0;
+	return a->agent && a->agent == b->agent && session[0] &&
+	       strcmp(session, option_of(b, "session")) == 0;
 }
 
 static const struct run *partner(const struct topo *topo, const struct timeline *timeline,
@@ -72,7 +73,8 @@ static uint64_t count_field(const struct run *run, const char *name)
 
 static struct peer peer_of(const struct topo *topo, const struct run *run)
 {
-	size_t node = program_of(topo, run)->node;
+	const struct program *program = program_of(topo, run);
+	size_t node = program->node;
 
 	return (struct peer){
 		.run = run,
@@ -87,6 +89,7 @@ static struct peer peer_of(const struct topo *topo, const struct run *run)
 		.met = endpoint_field(run, "peer"),
 		.sent = count_field(run, "sent"),
 		.received = count_field(run, "received"),
+		.silent = strcmp(option_of(program, "technique"), "reversal") == 0,
 	};
 }
 

@@ -43,12 +43,15 @@ struct scene {
 /* Borrows @way. */
 static struct side side_make(const struct topo *topo, const struct peer *peer, struct way way)
 {
-	return (struct side){
+	struct side side = {
 		.peer = peer,
 		.way = way,
 		.theory = theory_side(topo, &way),
 		.router = way.count ? topo->nodes[way.routers[0]].name : NULL,
 	};
+
+	side.theory.silent = peer->silent;
+	return side;
 }
 
 /* The router that decides an axis: the first with the side's own, most restrictive value. */
@@ -122,6 +125,10 @@ static int prove_tried(const struct scene *scene, const struct side *side)
 				 "%s was never told its peer's endpoint%s%s", peer->name,
 				 peer->reason[0] ? ": " : "", peer->reason);
 	endpoint_format(&peer->told, told);
+	if (peer->silent)
+		return proof_add(scene->proof, HELD, "tried",
+				 "%s was told %s, and asked to be called from there", peer->name,
+				 told);
 	if (!side->way.count)
 		return proof_add(scene->proof, HELD, "tried",
 				 "%s was told %s (no NAT before it that could count)", peer->name,
@@ -150,6 +157,11 @@ static int explain_entry(const struct scene *scene, const struct side *side,
 	const char *filter = deciding_filter(scene, side);
 	enum theory_entry entry = theory_entry(&side->theory, &other->theory);
 
+	if (other->theory.silent)
+		return proof_add(scene->proof, HELD, "theory",
+				 "%s sends nothing to %s before it has heard from it: it asked to "
+				 "be called",
+				 peer, self);
 	switch (entry) {
 	case ENTRY_OPEN:
 	case ENTRY_ADDRESS:
@@ -176,6 +188,12 @@ static int explain_entry(const struct scene *scene, const struct side *side,
 			"was told (%s filtering), and %s sends from another (%s mapping)",
 			peer, self, filter, self, nat_dependence_name(side->theory.filtering),
 			deciding_mapping(scene, other), nat_dependence_name(other->theory.mapping));
+	case ENTRY_SILENT:
+		return proof_add(scene->proof, HELD, "theory",
+				 "%s's packets do not get in at %s: %s asked to be called and has "
+				 "sent nothing, so %s has no reason to admit them (%s filtering)",
+				 peer, self, self, filter,
+				 nat_dependence_name(side->theory.filtering));
 	case ENTRY_BLOCKED:
 		break;
 	}
@@ -199,7 +217,8 @@ static bool is_turned_round(const struct scene *scene, const struct peer *peer)
 		return false;
 	node = &scene->topo->nodes[owner];
 	return way_translates(node) &&
-	       (node->nat.kind == NAT_CUSTOM || node->nat.hairpinning != HAIRPINNING_OFF);
+	       (nat_promise(&node->nat).kind == NAT_CUSTOM ||
+		node->nat.hairpinning != HAIRPINNING_OFF);
 }
 
 static int tell_unexplained(const struct scene *scene, const char *why)

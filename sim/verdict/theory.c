@@ -20,6 +20,9 @@
  * against a dependent mapping needs a port guessed, two dependent sides need two
  * (RFC 5128 section 3.3; RFC 4787 sections 4.1 and 5 for the words). Guessing is
  * another technique and not part of this rule.
+ *
+ * A side that asked to be called (connection reversal) is silent: only a packet that gets in
+ * without its having sent anything begins a path, and never one of its own.
  */
 #include "verdict/theory.h"
 
@@ -28,24 +31,24 @@ struct theory_side theory_side(const struct topo *topo, const struct way *way)
 	struct theory_side side = {.mapping = ENDPOINT_INDEPENDENT,
 				   .filtering = ENDPOINT_INDEPENDENT};
 	enum nat_dependence mapping, filtering;
-	const struct nat *nat;
+	struct nat nat;
 	size_t i;
 
 	for (i = 0; i < way->count; i++) {
-		nat = &topo->nodes[way->routers[i]].nat;
+		nat = nat_promise(&topo->nodes[way->routers[i]].nat);
 		side.guarded = true;
-		if (nat->kind == NAT_CUSTOM) {
+		if (nat.kind == NAT_CUSTOM) {
 			side.unknown = true;
 			continue;
 		}
 		/* A stateful firewall keeps every port and admits answers only. */
-		mapping = nat->kind == NAT_FIREWALL ? ENDPOINT_INDEPENDENT : nat->mapping;
-		filtering = nat->kind == NAT_FIREWALL ? ADDRESS_AND_PORT_DEPENDENT : nat->filtering;
+		mapping = nat.kind == NAT_FIREWALL ? ENDPOINT_INDEPENDENT : nat.mapping;
+		filtering = nat.kind == NAT_FIREWALL ? ADDRESS_AND_PORT_DEPENDENT : nat.filtering;
 		if (mapping > side.mapping)
 			side.mapping = mapping;
 		if (filtering > side.filtering)
 			side.filtering = filtering;
-		side.blocked |= nat->udp_blocked;
+		side.blocked |= nat.udp_blocked;
 	}
 	return side;
 }
@@ -54,6 +57,8 @@ enum theory_entry theory_entry(const struct theory_side *side, const struct theo
 {
 	if (side->blocked || peer->blocked)
 		return ENTRY_BLOCKED;
+	if (side->silent && side->filtering != ENDPOINT_INDEPENDENT)
+		return ENTRY_SILENT;
 	switch (side->filtering) {
 	case ENDPOINT_INDEPENDENT:
 		return ENTRY_OPEN;
@@ -75,7 +80,7 @@ bool theory_enters(enum theory_entry entry)
 /* @peer's packet gets in at @side, and @side's answer gets back. */
 static bool opens(const struct theory_side *side, const struct theory_side *peer)
 {
-	return theory_enters(theory_entry(side, peer)) &&
+	return !peer->silent && theory_enters(theory_entry(side, peer)) &&
 	       (side->mapping == ENDPOINT_INDEPENDENT ||
 		peer->filtering != ADDRESS_AND_PORT_DEPENDENT);
 }

@@ -15,6 +15,7 @@ struct theory_side {
 	enum nat_dependence mapping, filtering;
 	bool guarded; /* something filters or translates at all */
 	bool unknown; /* by rules of the user's own: what they do is not declared */
+	bool silent;  /* the peer itself sends nothing before it has heard the other */
 };
 
 /* Several NATs in a row behave as the most restrictive of each axis. */
@@ -27,6 +28,7 @@ enum theory_entry {
 	ENTRY_ENDPOINT,      /* the peer's endpoint has been sent to from this very mapping */
 	ENTRY_OTHER_MAPPING, /* what was sent to the peer opened another mapping */
 	ENTRY_OTHER_PORT,    /* the peer's packets come from a port nobody knows */
+	ENTRY_SILENT,        /* nothing was sent that could have opened it */
 	ENTRY_BLOCKED,
 };
 

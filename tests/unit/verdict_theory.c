@@ -103,6 +103,22 @@ Test(theory, each_way_in_has_its_reason)
 	cr_expect_eq(theory_entry(sides[SYMMETRIC], sides[OPEN]), ENTRY_OTHER_MAPPING);
 }
 
+Test(theory, who_asks_to_be_called_is_met_only_where_anybody_gets_in)
+{
+	const struct theory_side *caller = &kinds[PORT_RESTRICTED].side;
+	struct theory_side open = kinds[OPEN].side, full = kinds[FULL].side,
+			   cone = kinds[RESTRICTED].side;
+
+	cr_expect(theory_direct(&cone, caller), "as long as both send");
+	open.silent = full.silent = cone.silent = true;
+	cr_expect(theory_direct(&open, caller));
+	cr_expect(theory_direct(&full, caller));
+	cr_expect_not(theory_direct(&cone, caller));
+	cr_expect_not(theory_direct(caller, &cone), "who is asked first cannot matter");
+	cr_expect_eq(theory_entry(&cone, caller), ENTRY_SILENT);
+	cr_expect_not(theory_direct(&open, &full), "nobody calls");
+}
+
 static const char stacked[] =
 	"name: stacked\n"
 	"networks:\n"
