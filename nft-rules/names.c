@@ -219,3 +219,12 @@ struct nat nat_default(void)
 		.timers = RFC_TIMERS,
 	};
 }
+
+struct nat nat_promise(const struct nat *nat)
+{
+	struct nat promise = *nat;
+
+	if (nat->kind == NAT_CUSTOM && nat->declares)
+		promise.kind = nat->promised;
+	return promise;
+}

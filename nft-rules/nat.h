@@ -19,7 +19,7 @@ enum nat_kind {
 	NAT_MASQUERADE, /* whatever the kernel's masquerade does; the axes describe it for an
 			   uncontended host */
 	NAT_FIREWALL,   /* stateful, no translation */
-	NAT_CUSTOM,     /* the user's own nft rules: the axes say nothing */
+	NAT_CUSTOM,     /* the user's own nft rules; the axes are what they promise, or nothing */
 };
 
 /* On what a mapping's reuse (RFC 4787 section 4.1) or a filter's admission (section 5) depends. */
@@ -131,6 +131,8 @@ struct nat {
 				    base */
 	enum nat_kind kind;
 	const char *rules; /* NAT_CUSTOM: path of the file of rules; borrowed */
+	bool declares;     /* NAT_CUSTOM: the axes say what these rules promise to be, ... */
+	enum nat_kind promised; /* ... as a NAT of this kind */
 	enum nat_dependence mapping;
 	enum nat_dependence filtering;
 	struct nat_ports ports;
@@ -162,6 +164,12 @@ const struct nat_named *nat_find(const char *name); /* NULL when there is none *
 /* A map of axes without a base starts here: EIM, ADF, preserving (RFC 4787's recommendation), RFC
  * lifetimes. */
 struct nat nat_default(void);
+
+/*
+ * What @nat declares: itself, or where the rules are the user's own and declare
+ * something, the NAT that they promise to be. Its kind stays NAT_CUSTOM when they declare nothing.
+ */
+struct nat nat_promise(const struct nat *nat);
 
 /* The words of the topology language: "endpoint-independent", "preserving", "udp", ... */
 const char *nat_dependence_name(enum nat_dependence dependence);

@@ -480,12 +480,13 @@ static void judge_delayed(const struct declaration *d, struct results *r)
 size_t judge_axes(const struct nat *nat, size_t external_count, const struct observed *o,
 		  struct axis_result ret[AXIS_RESULTS_MAX])
 {
-	struct declaration d = {.nat = nat, .external_count = external_count, .o = o};
+	const struct nat promise = nat_promise(nat);
+	struct declaration d = {.nat = &promise, .external_count = external_count, .o = o};
 	struct results results = {.rows = ret};
 	size_t i;
 	int protocol;
 
-	if (nat->kind == NAT_CUSTOM) /* somebody's own rules declare nothing */
+	if (promise.kind == NAT_CUSTOM) /* somebody's own rules that declare nothing */
 		return 0;
 	for (i = 0; i < sizeof(axes) / sizeof(axes[0]); i++) {
 		for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++) {

@@ -78,24 +78,33 @@ static bool among(const struct addr *addr, const struct addr *list, size_t count
 	return false;
 }
 
-/* Hosts that forwards lead to come first, then the lowest free addresses of the LAN. */
+/*
+ * Hosts that forwards lead to come first, then the lowest free addresses of the LAN. What
+ * nothing claims is the DMZ host's, so probes must not take it for anybody: it has a place of its
+ * own.
+ */
 static void choose_hosts(struct bed *bed, const struct prefix *lan)
 {
 	const struct nat *nat = subject_promise(bed->subject);
-	uint32_t base, i;
+	struct addr *dmz = &bed->hosts[BED_DMZ], addr;
 	struct prefix network = prefix_network(lan);
-	struct addr addr;
+	uint32_t base, i;
 	size_t count = 0, f;
 
-	for (f = 0; f < nat->forward_count && count < BED_HOSTS - 2; f++)
-		if (!among(&nat->forwards[f].to.addr, bed->hosts, count))
+	*dmz = nat->dmz;
+	for (f = 0; f < nat->forward_count && count < BED_DMZ; f++)
+		if (!among(&nat->forwards[f].to.addr, bed->hosts, count) &&
+		    !addr_equal(&nat->forwards[f].to.addr, dmz))
 			bed->hosts[count++] = nat->forwards[f].to.addr;
-	if (nat->dmz.family == AF_INET && !among(&nat->dmz, bed->hosts, count))
-		bed->hosts[count++] = nat->dmz;
 	base = ntohl(addr_to_ipv4(&network.addr));
 	for (i = 1; count < BED_HOSTS; i++) {
+		if (count == BED_DMZ && dmz->family == AF_INET) {
+			count++;
+			continue;
+		}
 		addr = addr_from_ipv4(htonl(base + i));
-		if (!addr_equal(&addr, &lan->addr) && !among(&addr, bed->hosts, count))
+		if (!addr_equal(&addr, &lan->addr) && !addr_equal(&addr, dmz) &&
+		    !among(&addr, bed->hosts, count))
 			bed->hosts[count++] = addr;
 	}
 }

@@ -49,6 +49,7 @@ enum bed_side { BED_INSIDE, BED_OUTSIDE };
 
 enum {
 	BED_HOSTS = 8, /* inside; the last one only tries whether the links are up */
+	BED_DMZ = 6,   /* the DMZ host, where there is one */
 	BED_PEERS = 4, /* outside; the last one is a stranger to everybody */
 	BED_SOCKETS_MAX = 1024,
 	BED_DEADLINE_MS = 2000,

@@ -98,7 +98,7 @@ static int check_node(const struct topo *topo, size_t index, struct self_check *
 
 	*ret = (struct self_check){.router = node->name};
 	memcpy(ret->nat, node->nat.name, sizeof(ret->nat));
-	if (node->nat.kind == NAT_CUSTOM) {
+	if (node->nat.kind == NAT_CUSTOM && !node->nat.declares) {
 		ret->none = true;
 		return 0;
 	}

@@ -142,23 +142,38 @@ static void check_rule_file(struct loader *loader, const struct yaml *value, con
 	remedy(loader->source, "the path starts where this file is");
 }
 
-/* The user's own rules: nothing can be declared beside them, for nobody would keep it. */
-static int load_rules(struct loader *loader, const struct yaml *map, struct nat *nat)
+/* What rules promise is declared, and no rules themselves; a server beside them is neither. */
+static void refuse_beside_rules(struct loader *loader, const struct yaml *map)
 {
-	const struct yaml *value = yaml_get(map, "rules");
-	const char *path;
-	size_t i;
-	int r;
+	const struct yaml *key = yaml_get_key(map, "port-mapping");
 
-	for (i = 0; i < map->count; i++)
-		if (map->items[i] != value || strcmp(map->keys[i]->text, "rules") != 0)
-			mistake(loader->source, map->keys[i]->span,
-				"beside \"rules\" nothing can be declared: what the NAT does is "
-				"in the file");
+	if (key)
+		mistake(loader->source, key->span,
+			"beside \"rules\" no port mapping can be set up: it works with natsim's "
+			"own rules");
+}
+
+/*
+ * The user's own rules. Alone they declare nothing. What is written beside them is what
+ * they promise to be, as the same map without them would be; self-checks hold them to it.
+ */
+static int load_rules(struct loader *loader, const struct yaml *map, bool shared, struct nat *nat)
+{
+	const struct yaml *value = yaml_get(map, "rules"), *base = yaml_get(map, "base");
+	const char *path;
+	int r = 0;
+
+	if (base)
+		r = load_named(loader, base, "base", nat);
+	*nat = nat_promise(nat);
+	load_axes(loader, map, shared, nat);
+	refuse_beside_rules(loader, map);
+	nat->promised = nat->kind;
+	nat->declares = map->count > 1;
 	nat->kind = NAT_CUSTOM;
 	snprintf(nat->name, sizeof(nat->name), "own-rules");
-	if (!read_text(loader->source, value, "rules", &path))
-		return 0;
+	if (r < 0 || !read_text(loader->source, value, "rules", &path))
+		return r;
 	r = keep_path(loader, path, &nat->rules);
 	if (r == 0)
 		check_rule_file(loader, value, nat->rules);
@@ -171,7 +186,7 @@ static int load_map(struct loader *loader, const struct yaml *map, bool shared, 
 	int r = 0;
 
 	if (yaml_get(map, "rules"))
-		return load_rules(loader, map, nat);
+		return load_rules(loader, map, shared, nat);
 	if (base)
 		r = load_named(loader, base, "base", nat);
 	if (r == 0)

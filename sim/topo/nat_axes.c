@@ -460,7 +460,8 @@ void load_axes(struct loader *loader, const struct yaml *map, bool shared, struc
 	bool inherited = nat_flaws(nat, flaws) > 0; /* and told where they were written */
 
 	for (i = 0; i < map->count; i++)
-		if (strcmp(map->keys[i]->text, "base") != 0)
+		if (strcmp(map->keys[i]->text, "base") != 0 &&
+		    strcmp(map->keys[i]->text, "rules") != 0)
 			load_axis(loader, axes, NULL, map->keys[i], map->items[i], nat);
 	if (shared)
 		refuse_hosts(loader, map);

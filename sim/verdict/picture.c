@@ -69,6 +69,10 @@ static void draw_nat(const struct nat *nat, FILE *out)
 	fprintf(out, "%s %s", nat->kind == NAT_FIREWALL ? "filter" : "NAT", nat->name);
 	if (nat->kind == NAT_CUSTOM) {
 		fprintf(out, ", rules from %s", nat->rules);
+		if (nat->declares)
+			fprintf(out, ", declared: mapping %s, filtering %s",
+				nat_dependence_name(nat->mapping),
+				nat_dependence_name(nat->filtering));
 		return;
 	}
 	if (nat->kind == usual.kind) {
