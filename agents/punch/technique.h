@@ -32,6 +32,7 @@ enum sight {
 	SIGHT_DIALLED = 1 << 0,   /* the other's blind dial got in */
 	SIGHT_PRIVATELY = 1 << 1, /* the path leads to a private endpoint of the other */
 	SIGHT_CALLED = 1 << 2,    /* asked to be called */
+	SIGHT_ACCEPTED = 1 << 3,  /* over TCP: the other dialled, and our listener answered */
 };
 
 /*
