@@ -418,6 +418,8 @@ Test(payload, comes_out_of_indications_and_channels_with_the_peers_name)
 	cr_expect_not(receive(&bench, "9.9.9.9:3479", bytes, length, &payload), "a stranger's");
 	length = turn_channel_write(0x4001, "hello", 5, bytes, sizeof(bytes));
 	cr_expect_not(receive(&bench, "9.9.9.9:3478", bytes, length, &payload), "nobody's channel");
+	length = turn_channel_write(0x4fff, "hello", 5, bytes, sizeof(bytes));
+	cr_expect_not(receive(&bench, "9.9.9.9:3478", bytes, length, &payload), "far from ours");
 }
 
 Test(hostile, an_answer_without_the_seal_is_as_good_as_none)
