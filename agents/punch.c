@@ -175,8 +175,8 @@ static void on_receive(void *context, size_t socket, const struct endpoint *from
 {
 	struct peer *peer = context;
 
-	if (socket == PUNCH_MAIN)
-		punch_receive(&peer->core, from, bytes, length, now);
+	if (socket != PUNCH_BLIND)
+		punch_receive(&peer->core, socket, from, bytes, length, now);
 }
 
 static void on_refused(void *context, size_t socket, const struct udp_error *error, uint64_t now)

@@ -20,15 +20,20 @@
 void candidates_start(struct candidates *candidates, enum peer_role role,
 		      const struct random_source *random, const struct transaction_timing *timing)
 {
-	*candidates = (struct candidates){.role = role, .random = *random, .timing = *timing};
+	*candidates = (struct candidates){.role = role,
+					  .random = *random,
+					  .timing = *timing,
+					  .unannounced = CANDIDATE_REFLEXIVE};
 }
 
-static struct candidate *find(struct candidates *candidates, const struct endpoint *to)
+static struct candidate *find(struct candidates *candidates, size_t socket,
+			      const struct endpoint *to)
 {
 	size_t i;
 
 	for (i = 0; i < candidates->count; i++) {
-		if (endpoint_equal(&candidates->list[i].to, to))
+		if (candidates->list[i].socket == socket &&
+		    endpoint_equal(&candidates->list[i].to, to))
 			return &candidates->list[i];
 	}
 	return NULL;
@@ -37,12 +42,19 @@ static struct candidate *find(struct candidates *candidates, const struct endpoi
 struct candidate *candidates_add(struct candidates *candidates, enum candidate_kind kind,
 				 const struct endpoint *to, uint64_t now)
 {
-	struct candidate *candidate = find(candidates, to);
+	return candidates_add_on(candidates, 0, kind, to, now);
+}
+
+struct candidate *candidates_add_on(struct candidates *candidates, size_t socket,
+				    enum candidate_kind kind, const struct endpoint *to,
+				    uint64_t now)
+{
+	struct candidate *candidate = find(candidates, socket, to);
 
 	if (candidate || candidates->count == CANDIDATES_MAX)
 		return candidate;
 	candidate = &candidates->list[candidates->count++];
-	*candidate = (struct candidate){.kind = kind, .to = *to};
+	*candidate = (struct candidate){.kind = kind, .socket = socket, .to = *to};
 	transaction_new_id(&candidates->random, candidate->id);
 	transaction_new_id(&candidates->random, candidate->nominate_id);
 	transaction_start(&candidate->checks, &candidates->timing, now);
@@ -115,10 +127,11 @@ static void settle_if_agreed(struct candidates *candidates, struct candidate *ca
 		candidates->settled = candidate;
 }
 
-void candidates_check(struct candidates *candidates, const struct endpoint *from, bool nominated,
-		      uint64_t now)
+void candidates_check(struct candidates *candidates, size_t socket, const struct endpoint *from,
+		      bool nominated, uint64_t now)
 {
-	struct candidate *candidate = candidates_add(candidates, CANDIDATE_REFLEXIVE, from, now);
+	struct candidate *candidate =
+		candidates_add_on(candidates, socket, candidates->unannounced, from, now);
 
 	if (!candidate)
 		return;
@@ -133,10 +146,10 @@ void candidates_check(struct candidates *candidates, const struct endpoint *from
 	settle_if_agreed(candidates, candidate);
 }
 
-void candidates_reply(struct candidates *candidates, const struct endpoint *from,
+void candidates_reply(struct candidates *candidates, size_t socket, const struct endpoint *from,
 		      const uint8_t id[STUN_ID_SIZE], uint64_t now)
 {
-	struct candidate *candidate = find(candidates, from);
+	struct candidate *candidate = find(candidates, socket, from);
 	bool check, nomination;
 
 	/* An answer from elsewhere than was asked shows two one-way paths, not one that works. */
@@ -159,10 +172,10 @@ void candidates_reply(struct candidates *candidates, const struct endpoint *from
 	}
 }
 
-void candidates_settle(struct candidates *candidates, const struct endpoint *from)
+void candidates_settle(struct candidates *candidates, size_t socket, const struct endpoint *from)
 {
 	if (!candidates->settled)
-		candidates->settled = find(candidates, from);
+		candidates->settled = find(candidates, socket, from);
 }
 
 bool candidates_heard(const struct candidates *candidates)
@@ -185,6 +198,10 @@ const char *candidate_kind_name(enum candidate_kind kind)
 		return "public";
 	case CANDIDATE_REFLEXIVE:
 		return "reflexive";
+	case CANDIDATE_PREDICTED:
+		return "predicted";
+	case CANDIDATE_DRAWN:
+		return "drawn";
 	}
 	return "unknown";
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where the other peer might be reached, and finding out where it can: the checks
- * of a hole punch as a state machine. One local socket, so a remote endpoint is a path.
+ * of a hole punch as a state machine. A path leads from one of our sockets, which are
+ * numbers here (0 is the main one), to a remote endpoint.
  */
 #ifndef NATSIM_AGENTS_PUNCH_CANDIDATES_H
 #define NATSIM_AGENTS_PUNCH_CANDIDATES_H
@@ -10,12 +11,19 @@
 #include "agents/punch/seal.h"
 #include "agents/stun/transaction.h"
 
-enum candidate_kind { CANDIDATE_PRIVATE, CANDIDATE_PUBLIC, CANDIDATE_REFLEXIVE };
+enum candidate_kind {
+	CANDIDATE_PRIVATE,
+	CANDIDATE_PUBLIC,
+	CANDIDATE_REFLEXIVE, /* nobody announced it */
+	CANDIDATE_PREDICTED, /* a public one with another port, as guessed from a pattern */
+	CANDIDATE_DRAWN,     /* nobody announced it, while many ports were tried */
+};
 
-enum { CANDIDATES_MAX = 12 };
+enum { CANDIDATES_MAX = 48 };
 
 struct candidate {
 	enum candidate_kind kind;
+	size_t socket;
 	struct endpoint to;
 	uint8_t id[STUN_ID_SIZE];          /* of its checks */
 	uint8_t nominate_id[STUN_ID_SIZE]; /* of its nomination */
@@ -33,6 +41,8 @@ struct candidates {
 	struct transaction_timing timing;
 	struct random_source random;
 	enum peer_role role;
+	enum candidate_kind unannounced; /* what an unknown source is: REFLEXIVE, unless the caller
+					    says DRAWN */
 	bool silent; /* ask only those who were heard: the other peer is to send first */
 	struct candidate *nominee; /* of the controlling side */
 	struct candidate *settled; /* works both ways, and both sides know */
@@ -43,9 +53,13 @@ struct candidates {
 void candidates_start(struct candidates *candidates, enum peer_role role,
 		      const struct random_source *random, const struct transaction_timing *timing);
 
-/* Returns the candidate for @to, added if it is new and there is room; NULL otherwise. */
+/* Returns the candidate for @to, added if it is new and there is room; NULL otherwise. From the
+ * main socket, or from @socket. */
 struct candidate *candidates_add(struct candidates *candidates, enum candidate_kind kind,
 				 const struct endpoint *to, uint64_t now);
+struct candidate *candidates_add_on(struct candidates *candidates, size_t socket,
+				    enum candidate_kind kind, const struct endpoint *to,
+				    uint64_t now);
 
 /* A check that is to be sent at @now; false when there is none until candidates_due(). */
 struct candidate_check {
@@ -56,16 +70,16 @@ struct candidate_check {
 bool candidates_send(struct candidates *candidates, uint64_t now, struct candidate_check *ret);
 uint64_t candidates_due(const struct candidates *candidates);
 
-/* An authentic check came from @from (the caller answers it). */
-void candidates_check(struct candidates *candidates, const struct endpoint *from, bool nominated,
-		      uint64_t now);
+/* An authentic check came from @from to @socket (the caller answers it). */
+void candidates_check(struct candidates *candidates, size_t socket, const struct endpoint *from,
+		      bool nominated, uint64_t now);
 
-/* An authentic reply with @id came from @from. */
-void candidates_reply(struct candidates *candidates, const struct endpoint *from,
+/* An authentic reply with @id came from @from to @socket. */
+void candidates_reply(struct candidates *candidates, size_t socket, const struct endpoint *from,
 		      const uint8_t id[STUN_ID_SIZE], uint64_t now);
 
 /* The peer talks from @from already: it has settled there, so we do too. */
-void candidates_settle(struct candidates *candidates, const struct endpoint *from);
+void candidates_settle(struct candidates *candidates, size_t socket, const struct endpoint *from);
 
 bool candidates_heard(const struct candidates *candidates);
 

@@ -54,10 +54,10 @@ static void seek_again(struct path *path, uint32_t round, uint64_t now)
 	candidates_start(&path->candidates, path->seal.role, &path->config.random, &path->timing);
 	path->candidates.silent = before.silent;
 	if (settled)
-		(void)candidates_add(&path->candidates, last.kind, &last.to, now);
+		(void)candidates_add_on(&path->candidates, last.socket, last.kind, &last.to, now);
 	for (i = 0; i < before.count; i++)
-		(void)candidates_add(&path->candidates, before.list[i].kind, &before.list[i].to,
-				     now);
+		(void)candidates_add_on(&path->candidates, before.list[i].socket,
+					before.list[i].kind, &before.list[i].to, now);
 	path->peer_sight = 0;
 	path->seal.round = round;
 	path->state = PATH_SEEKING;
@@ -93,9 +93,13 @@ static void talk_if_settled(struct path *path, uint64_t now)
 	if (path->state != PATH_SEEKING || !settled)
 		return;
 	path->state = PATH_TALKING;
-	path->seal.sight &= ~(uint32_t)SIGHT_PRIVATELY;
+	path->seal.sight &= ~(uint32_t)(SIGHT_PRIVATELY | SIGHT_PREDICTED | SIGHT_DRAWN);
 	if (settled->kind == CANDIDATE_PRIVATE)
 		path->seal.sight |= SIGHT_PRIVATELY;
+	else if (settled->kind == CANDIDATE_PREDICTED)
+		path->seal.sight |= SIGHT_PREDICTED;
+	else if (settled->kind == CANDIDATE_DRAWN)
+		path->seal.sight |= SIGHT_DRAWN;
 	if (path->connected) {
 		path->repunched++;
 		talk_resume(&path->talk, path->candidates.round_trip, now);
@@ -107,7 +111,8 @@ static void talk_if_settled(struct path *path, uint64_t now)
 
 /* ---- sending ---- */
 
-static void answer(struct path *path, const struct sealed *request, const struct endpoint *from)
+static void answer(struct path *path, size_t socket, const struct sealed *request,
+		   const struct endpoint *from)
 {
 	size_t room = sizeof(path->replies) / sizeof(*path->replies);
 	struct path_reply *reply;
@@ -115,6 +120,7 @@ static void answer(struct path *path, const struct sealed *request, const struct
 	if (path->reply_count == room)
 		return; /* as good as lost; it will be asked for again */
 	reply = &path->replies[(path->reply_first + path->reply_count) % room];
+	reply->socket = socket;
 	reply->to = *from;
 	reply->length = seal_reply(&path->seal, request, from, reply->bytes);
 	path->reply_count++;
@@ -127,6 +133,7 @@ static bool send_reply(struct path *path, struct datagram *ret)
 
 	if (path->reply_count == 0)
 		return false;
+	ret->socket = reply->socket;
 	ret->to = reply->to;
 	ret->length = reply->length;
 	memcpy(ret->bytes, reply->bytes, reply->length);
@@ -141,6 +148,7 @@ static bool send_check(struct path *path, uint64_t now, struct datagram *ret)
 
 	if (!candidates_send(&path->candidates, now, &check))
 		return false;
+	ret->socket = check.candidate->socket;
 	ret->to = check.candidate->to;
 	ret->length = seal_check(&path->seal, check.id, check.nominate, ret->bytes);
 	return true;
@@ -148,6 +156,7 @@ static bool send_check(struct path *path, uint64_t now, struct datagram *ret)
 
 static bool send_talk(struct path *path, uint64_t now, struct datagram *ret)
 {
+	ret->socket = path->candidates.settled->socket;
 	ret->to = path->candidates.settled->to;
 	ret->length = talk_send(&path->talk, &path->seal, now, ret->bytes);
 	follow_talk(path, now);
@@ -186,15 +195,15 @@ uint64_t path_due(const struct path *path)
 
 /* ---- receiving ---- */
 
-static void seek(struct path *path, const struct endpoint *from, const struct sealed *sealed,
-		 uint64_t now)
+static void seek(struct path *path, size_t socket, const struct endpoint *from,
+		 const struct sealed *sealed, uint64_t now)
 {
 	if (sealed->kind == SEALED_CHECK)
-		candidates_check(&path->candidates, from, sealed->nominated, now);
+		candidates_check(&path->candidates, socket, from, sealed->nominated, now);
 	else if (sealed->kind == SEALED_REPLY)
-		candidates_reply(&path->candidates, from, sealed->id, now);
+		candidates_reply(&path->candidates, socket, from, sealed->id, now);
 	else
-		candidates_settle(&path->candidates, from);
+		candidates_settle(&path->candidates, socket, from);
 	talk_if_settled(path, now);
 }
 
@@ -216,6 +225,19 @@ static bool follow_peer(struct path *path, const struct sealed *request, uint64_
 enum sealed_kind path_receive(struct path *path, const struct endpoint *from,
 			      const struct stun_message *message, uint64_t now)
 {
+	return path_receive_on(path, 0, from, message, now);
+}
+
+static bool is_settled_on(const struct path *path, size_t socket, const struct endpoint *from)
+{
+	const struct candidate *settled = path->candidates.settled;
+
+	return settled && settled->socket == socket && endpoint_equal(from, &settled->to);
+}
+
+enum sealed_kind path_receive_on(struct path *path, size_t socket, const struct endpoint *from,
+				 const struct stun_message *message, uint64_t now)
+{
 	struct sealed sealed = seal_open(&path->seal, message);
 
 	if (sealed.kind == SEALED_NONE || sealed.kind == SEALED_BLIND || path->state >= PATH_DONE)
@@ -227,13 +249,13 @@ enum sealed_kind path_receive(struct path *path, const struct endpoint *from,
 		sealed.nominated = false;
 	}
 	if (sealed.kind == SEALED_CHECK)
-		answer(path, &sealed, from);
+		answer(path, socket, &sealed, from);
 	if (path->state == PATH_SEEKING)
-		seek(path, from, &sealed, now);
-	if (path->state != PATH_TALKING || !endpoint_equal(from, &path->candidates.settled->to))
+		seek(path, socket, from, &sealed, now);
+	if (path->state != PATH_TALKING || !is_settled_on(path, socket, from))
 		return sealed.kind;
 	if (talk_receive(&path->talk, &sealed, now) && sealed.kind != SEALED_CHECK)
-		answer(path, &sealed, from);
+		answer(path, socket, &sealed, from);
 	follow_talk(path, now);
 	return sealed.kind;
 }

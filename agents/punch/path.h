@@ -2,7 +2,8 @@
 /*
  * From candidates to payload: seeking a path (candidates.h), then talking over it (talk.h),
  * with every word sealed (seal.h), and seeking again when it dies. What two peers do once they
- * know of each other, however they came to know. One local socket.
+ * know of each other, however they came to know. Sockets are numbers; who has only one need not
+ * speak of it.
  */
 #ifndef NATSIM_AGENTS_PUNCH_PATH_H
 #define NATSIM_AGENTS_PUNCH_PATH_H
@@ -19,6 +20,7 @@ enum path_state {
 };
 
 struct path_reply {
+	size_t socket;
 	struct endpoint to;
 	size_t length;
 	uint8_t bytes[SEALED_MAX];
@@ -45,7 +47,7 @@ struct path {
 void path_start(struct path *path, const struct seal *seal, const struct transaction_timing *timing,
 		const struct talk_config *config);
 
-/* The next datagram at @now; `socket` is left to the caller. Call until false. */
+/* The next datagram at @now. Call until false. */
 bool path_send(struct path *path, uint64_t now, struct datagram *ret);
 
 /* UINT64_MAX when nothing is to be done until something comes. */
@@ -58,6 +60,10 @@ bool path_over(const struct path *path);
  * A blind dial is the caller's to make something of. */
 enum sealed_kind path_receive(struct path *path, const struct endpoint *from,
 			      const struct stun_message *message, uint64_t now);
+
+/* The same for what came to another than the main one of our sockets. */
+enum sealed_kind path_receive_on(struct path *path, size_t socket, const struct endpoint *from,
+				 const struct stun_message *message, uint64_t now);
 
 /* It was sought again for long enough: give up. */
 void path_lose(struct path *path, uint64_t now);

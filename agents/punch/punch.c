@@ -245,7 +245,6 @@ static bool send_path(struct punch *punch, uint64_t now, struct datagram *ret)
 {
 	bool sends = path_send(&punch->path, now, ret);
 
-	ret->socket = PUNCH_MAIN;
 	follow_path(punch, now);
 	return sends;
 }
@@ -331,7 +330,7 @@ static void take_blind(struct punch *punch)
 	    punch->blind == BLIND_LATE ? ", but after our first punch" : "");
 }
 
-static void open_sealed(struct punch *punch, const struct endpoint *from,
+static void open_sealed(struct punch *punch, size_t socket, const struct endpoint *from,
 			const struct stun_message *message, uint64_t now)
 {
 	enum sealed_kind kind;
@@ -344,7 +343,7 @@ static void open_sealed(struct punch *punch, const struct endpoint *from,
 		}
 		return;
 	}
-	kind = path_receive(&punch->path, from, message, now);
+	kind = path_receive_on(&punch->path, socket, from, message, now);
 	if (kind == SEALED_BLIND)
 		take_blind(punch);
 	else if (kind != SEALED_NONE && punch->phase == PHASE_DIALLING)
@@ -357,7 +356,7 @@ static void open_held(struct punch *punch, uint64_t now)
 	struct stun_message message;
 
 	if (punch->held_length > 0 && stun_parse(punch->held, punch->held_length, &message))
-		open_sealed(punch, &punch->peer.peer_public, &message, now);
+		open_sealed(punch, PUNCH_MAIN, &punch->peer.peer_public, &message, now);
 	punch->held_length = 0;
 }
 
@@ -406,8 +405,8 @@ static void follow_meeting(struct punch *punch, uint64_t now)
 		start_punching(punch, now);
 }
 
-void punch_receive(struct punch *punch, const struct endpoint *from, const void *datagram,
-		   size_t length, uint64_t now)
+void punch_receive(struct punch *punch, size_t socket, const struct endpoint *from,
+		   const void *datagram, size_t length, uint64_t now)
 {
 	struct stun_message message;
 
@@ -417,7 +416,7 @@ void punch_receive(struct punch *punch, const struct endpoint *from, const void 
 	if (meeting_receive(&punch->meeting, from, &message, now))
 		follow_meeting(punch, now);
 	else
-		open_sealed(punch, from, &message, now);
+		open_sealed(punch, socket, from, &message, now);
 }
 
 void punch_refused(struct punch *punch, const struct endpoint *to, uint64_t now)

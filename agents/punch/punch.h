@@ -64,9 +64,9 @@ uint64_t punch_due(const struct punch *punch);
 
 bool punch_over(const struct punch *punch);
 
-/* A datagram came in on PUNCH_MAIN; answers to PUNCH_BLIND are of no interest. */
-void punch_receive(struct punch *punch, const struct endpoint *from, const void *datagram,
-		   size_t length, uint64_t now);
+/* A datagram came in on any socket but PUNCH_BLIND: answers to that are of no interest. */
+void punch_receive(struct punch *punch, size_t socket, const struct endpoint *from,
+		   const void *datagram, size_t length, uint64_t now);
 
 /* @to's own host answered that nobody listens there. */
 void punch_refused(struct punch *punch, const struct endpoint *to, uint64_t now);

@@ -33,7 +33,11 @@ enum technique technique_of(uint32_t own, uint32_t theirs, const struct introduc
 		return TECHNIQUE_REVERSAL;
 	if (own & theirs & SIGHT_DIALLED)
 		return TECHNIQUE_OPEN;
-	return (own | theirs) & SIGHT_DIALLED ? TECHNIQUE_REVERSAL : TECHNIQUE_PUNCH;
+	if ((own | theirs) & SIGHT_DIALLED)
+		return TECHNIQUE_REVERSAL;
+	if ((own | theirs) & SIGHT_PREDICTED)
+		return TECHNIQUE_PREDICTION;
+	return (own | theirs) & SIGHT_DRAWN ? TECHNIQUE_BIRTHDAY : TECHNIQUE_PUNCH;
 }
 
 const char *technique_name(enum technique technique)
@@ -47,6 +51,10 @@ const char *technique_name(enum technique technique)
 		return "open";
 	case TECHNIQUE_REVERSAL:
 		return "reversal";
+	case TECHNIQUE_PREDICTION:
+		return "prediction";
+	case TECHNIQUE_BIRTHDAY:
+		return "birthday";
 	case TECHNIQUE_PUNCH:
 		return "punch";
 	}

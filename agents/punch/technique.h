@@ -9,6 +9,8 @@
  *     open       the blind dials of both got in: nothing had to be opened
  *     reversal   that of one only: the other was told by the rendezvous to dial, for it cannot
  *                be dialled. Also whenever a peer asked to be called
+ *     prediction the path leads to a port that had been predicted, though nobody had seen it
+ *     birthday   the path leads to a port that was found by trying many
  *     punch      that of neither: each opened its own side for the other
  *
  * The first that holds, in this order. "Got in" means before the receiver had sent anything
@@ -24,6 +26,8 @@ enum technique {
 	TECHNIQUE_HAIRPIN,
 	TECHNIQUE_OPEN,
 	TECHNIQUE_REVERSAL,
+	TECHNIQUE_PREDICTION,
+	TECHNIQUE_BIRTHDAY,
 	TECHNIQUE_PUNCH,
 };
 
@@ -32,6 +36,8 @@ enum sight {
 	SIGHT_DIALLED = 1 << 0,   /* the other's blind dial got in */
 	SIGHT_PRIVATELY = 1 << 1, /* the path leads to a private endpoint of the other */
 	SIGHT_CALLED = 1 << 2,    /* asked to be called */
+	SIGHT_PREDICTED = 1 << 3, /* the path leads to a predicted port of the other */
+	SIGHT_DRAWN = 1 << 4,     /* the path leads to one that was found by trying many */
 	SIGHT_ACCEPTED = 1 << 3,  /* over TCP: the other dialled, and our listener answered */
 };
 

@@ -132,7 +132,7 @@ static void tell_the_puncher(const uint8_t *data, size_t size)
 
 	punch_start(&punch, &config, now);
 	(void)punch_send(&punch, now, &out);
-	punch_receive(&punch, &from, data, size, now);
+	punch_receive(&punch, PUNCH_MAIN, &from, data, size, now);
 	/* Once more as the words of the peer, sealed with the token there is. */
 	if (stun_parse(data, size, &message)) {
 		stun_begin(&builder, sealed, sizeof(sealed), message.class, message.method,
@@ -145,8 +145,8 @@ static void tell_the_puncher(const uint8_t *data, size_t size)
 			punch.phase = PHASE_DIALLING;
 			punch.seal.role = ROLE_CONTROLLING;
 		}
-		punch_receive(&punch, &from, sealed, stun_end(&builder), now);
-		punch_receive(&punch, &from, sealed, stun_end(&builder), now);
+		punch_receive(&punch, PUNCH_MAIN, &from, sealed, stun_end(&builder), now);
+		punch_receive(&punch, PUNCH_MAIN, &from, sealed, stun_end(&builder), now);
 	}
 	while (!punch_over(&punch) && turns-- > 0) {
 		while (punch_send(&punch, now, &out))

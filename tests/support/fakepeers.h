@@ -135,7 +135,7 @@ static inline void deliver(struct world *world, const struct fake_packet *packet
 	}
 	for (i = 0; i < PEER_COUNT; i++) {
 		if (alive(world, i) && endpoint_equal(&packet->to, &world->local[i][PUNCH_MAIN]))
-			punch_receive(&world->peers[i], &packet->from, packet->bytes,
+			punch_receive(&world->peers[i], PUNCH_MAIN, &packet->from, packet->bytes,
 				      packet->length, world->net.now);
 	}
 }

@@ -130,7 +130,8 @@ Test(path, a_private_address_that_is_our_own_is_not_mistaken_for_the_peer)
 		uint8_t bytes[SEALED_MAX], id[STUN_ID_SIZE] = {0x21, 0x12, 0xa4, 0x42};
 		size_t length = seal_check(&world.peers[PEER_A].path.seal, id, true, bytes);
 
-		punch_receive(&world.peers[PEER_A], &self, bytes, length, world.net.now);
+		punch_receive(&world.peers[PEER_A], PUNCH_MAIN, &self, bytes, length,
+			      world.net.now);
 	}
 	cr_expect_not(candidates_heard(&world.peers[PEER_A].path.candidates),
 		      "it took its own words for the peer's");
@@ -147,11 +148,11 @@ Test(path, the_controlled_side_settles_only_where_its_own_check_was_answered)
 	struct random_source random = fake_random_source(&net);
 
 	candidates_start(&candidates, ROLE_CONTROLLED, &random, &TRANSACTION_RFC3489);
-	candidates_check(&candidates, &from, true, 0);
+	candidates_check(&candidates, 0, &from, true, 0);
 	cr_expect_null(candidates.settled, "it has heard, but does not know that it is heard");
 	cr_assert(candidates_send(&candidates, 0, &check));
 	cr_expect_not(check.nominate, "that is for the controlling side");
-	candidates_reply(&candidates, &from, check.id, MSEC);
+	candidates_reply(&candidates, 0, &from, check.id, MSEC);
 	cr_assert_not_null(candidates.settled);
 	cr_expect(endpoint_equal(&candidates.settled->to, &from));
 	cr_expect_eq(candidates.round_trip, MSEC);
@@ -169,9 +170,9 @@ Test(path, an_answer_from_elsewhere_than_was_asked_confirms_nothing)
 	candidates_add(&candidates, CANDIDATE_PUBLIC, &asked, 0);
 	candidates_add(&candidates, CANDIDATE_PUBLIC, &other, 0);
 	cr_assert(candidates_send(&candidates, 0, &check));
-	candidates_reply(&candidates, &other, check.id, MSEC);
+	candidates_reply(&candidates, 0, &other, check.id, MSEC);
 	cr_expect_null(candidates.nominee);
-	candidates_reply(&candidates, &asked, check.id, MSEC);
+	candidates_reply(&candidates, 0, &asked, check.id, MSEC);
 	cr_assert_not_null(candidates.nominee);
 	cr_expect_null(candidates.settled, "the nomination has not been answered");
 }
@@ -291,8 +292,8 @@ Test(rendezvous, a_third_peer_ends_at_once_with_the_reason)
 	cr_assert_eq(rendezvous_receive(world.rendezvous, &packet.from, out.bytes, out.length,
 					world.net.now, replies),
 		     1);
-	punch_receive(&third, &world.rendezvous_endpoint, replies[0].bytes, replies[0].length,
-		      world.net.now);
+	punch_receive(&third, PUNCH_MAIN, &world.rendezvous_endpoint, replies[0].bytes,
+		      replies[0].length, world.net.now);
 	cr_expect_eq(third.phase, PHASE_FAILED);
 	cr_expect_str_eq(third.reason, "session refused: the session has two peers already (403)");
 	cr_expect_not(punch_send(&third, world.net.now, &out), "there is nothing to leave");
@@ -318,7 +319,8 @@ Test(failure, says_one_way_when_only_one_direction_works)
 		struct endpoint from = endpoint("5.6.7.8:8888");
 		struct datagram out;
 
-		candidates_check(&world.peers[PEER_A].path.candidates, &from, false, world.net.now);
+		candidates_check(&world.peers[PEER_A].path.candidates, 0, &from, false,
+				 world.net.now);
 		world.net.now += 10 * SEC;
 		while (punch_send(&world.peers[PEER_A], world.net.now, &out))
 			cr_expect_eq(out.socket, PUNCH_MAIN);
@@ -418,7 +420,7 @@ Test(hostile, a_forged_push_is_not_believed)
 	cr_assert(punch_send(&world.peers[PEER_A], world.net.now, &out));
 	/* From the right source, as an attacker would forge it, but without the Join's id. */
 	length = introduction_write(&lie, STUN_INDICATION, id, bytes, sizeof(bytes));
-	punch_receive(&world.peers[PEER_A], &world.rendezvous_endpoint, bytes, length,
+	punch_receive(&world.peers[PEER_A], PUNCH_MAIN, &world.rendezvous_endpoint, bytes, length,
 		      world.net.now);
 	cr_expect_eq(world.peers[PEER_A].phase, PHASE_JOINING);
 	rendezvous_free(world.rendezvous);
@@ -437,7 +439,8 @@ Test(hostile, a_flood_of_strangers_neither_settles_nor_fills_the_candidates)
 	world.peers[PEER_A].phase = PHASE_PUNCHING;
 	world.peers[PEER_A].path.seal.role = ROLE_CONTROLLING;
 	for (from.port = 1; from.port < 1000; from.port++)
-		punch_receive(&world.peers[PEER_A], &from, bytes, length, world.net.now);
+		punch_receive(&world.peers[PEER_A], PUNCH_MAIN, &from, bytes, length,
+			      world.net.now);
 	cr_expect_eq(world.peers[PEER_A].path.candidates.count, 0);
 	cr_expect_eq(world.peers[PEER_A].path.reply_count, 0, "a stranger gets no answer");
 	rendezvous_free(world.rendezvous);
