@@ -50,6 +50,17 @@ static const struct agent_option punch_options[] = {
 	{0},
 };
 
+static const struct agent_option tcp_punch_options[] = {
+	{"rendezvous", OPTION_ENDPOINT, FILL_RENDEZVOUS_SERVER, true},
+	{"session", OPTION_TEXT, FILL_NONE, true},
+	{"port", OPTION_PORT, FILL_NONE, false},
+	{"messages", OPTION_NUMBER, FILL_NONE, false},
+	{"interval", OPTION_SECONDS, FILL_NONE, false},
+	{"timeout", OPTION_SECONDS, FILL_NONE, false},
+	{"delay", OPTION_SECONDS, FILL_NONE, false},
+	{0},
+};
+
 static const struct agent_option icmp_punch_options[] = {
 	{"session", OPTION_TEXT, FILL_NONE, true},
 	{"peer", OPTION_ADDRESS, FILL_NONE, false},
@@ -91,6 +102,11 @@ static const char *const punch_fields[] = {
 	"candidate", "blind",      "sent",       "received", "punches",     "repunched",
 	"rtt_ms",    "connect_ms", "elapsed_ms", "reason",   NULL};
 
+static const char *const tcp_punch_fields[] = {
+	"path",    "transport", "technique",  "local",      "public",   "peer_public",
+	"peer",    "candidate", "blind",      "sent",       "received", "attempts",
+	"refused", "rtt_ms",    "connect_ms", "elapsed_ms", "reason",   NULL};
+
 static const char *const icmp_punch_fields[] = {
 	"path",     "technique", "role",   "local",      "peer",       "peer_public",
 	"blind",    "pings",     "heard",  "heard_from", "errors",     "sent",
@@ -109,6 +125,8 @@ const struct agent agents[] = {
 	 no_fields},
 	{"punch", "makes a direct UDP path to the other peer of a session", false, punch_options,
 	 punch_fields},
+	{"tcp-punch", "makes a direct TCP connection to the other peer of a session", false,
+	 tcp_punch_options, tcp_punch_fields},
 	{"icmp-punch", "makes a direct UDP path without any server", false, icmp_punch_options,
 	 icmp_punch_fields},
 	{"relay", "talks to the other peer of a session over a relay", false, relay_options,
