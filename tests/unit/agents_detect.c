@@ -8,34 +8,21 @@
 #include <stdio.h>
 
 #include "agents/detect/detect.h"
-#include "agents/stun/server.h"
-#include "support/fakenet.h"
+#include "support/fakestun.h"
 
 struct world {
 	struct fakenet net;
-	struct stun_server server;
+	struct fake_stun stun;
 	struct detect detect;
-	bool server_ignores_change, server_refuses_change;
 	struct endpoint local[SOCKET_COUNT];
-	struct endpoint mute; /* this endpoint of the server never answers */
 };
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint endpoint;
-
-	cr_assert(endpoint_parse(text, &endpoint), "the test's own endpoint %s is wrong", text);
-	return endpoint;
-}
 
 static void make_world(struct world *world, uint64_t seed)
 {
 	*world = (struct world){
 		.net = {.seed = seed * 7919 + 1, .now = 1000 * SEC, .delay = 50 * USEC},
-		.server = {.endpoints = {{endpoint("9.9.9.9:3478"), endpoint("9.9.9.9:3479")},
-					 {endpoint("9.9.9.10:3478"), endpoint("9.9.9.10:3479")}},
-			   .alternate = true},
 	};
+	fake_stun_make(&world->stun);
 }
 
 static struct fake_nat *add_nat(struct world *world, enum fake_behaviour mapping,
@@ -50,32 +37,6 @@ static struct fake_nat *add_nat(struct world *world, enum fake_behaviour mapping
 	return nat;
 }
 
-static void serve(struct world *world, const struct fake_packet *packet)
-{
-	struct stun_socket at;
-	struct stun_reply reply;
-	uint8_t bytes[512];
-	size_t i;
-
-	for (i = 0; i < 4; i++) {
-		at = (struct stun_socket){.ip = (unsigned int)i / 2, .port = i % 2};
-		if (endpoint_equal(&world->server.endpoints[at.ip][at.port], &packet->to))
-			break;
-	}
-	if (i == 4 || endpoint_equal(&packet->to, &world->mute))
-		return;
-	reply = stun_server_answer(&world->server, at, &packet->from, packet->bytes, packet->length,
-				   bytes, sizeof(bytes));
-	if (reply.length == 0)
-		return;
-	if (world->server_ignores_change)
-		reply.by = at;
-	if (endpoint_equal(&world->server.endpoints[reply.by.ip][reply.by.port], &world->mute))
-		return;
-	fake_send(&world->net, &world->server.endpoints[reply.by.ip][reply.by.port], &reply.to,
-		  bytes, reply.length);
-}
-
 static void deliver(struct world *world, const struct fake_packet *packet)
 {
 	size_t i;
@@ -85,14 +46,14 @@ static void deliver(struct world *world, const struct fake_packet *packet)
 			detect_receive(&world->detect, i, &packet->from, packet->bytes,
 				       packet->length, world->net.now);
 	}
-	serve(world, packet);
+	fake_stun_serve(&world->stun, &world->net, packet);
 }
 
 /* From start to verdict; returns the verdict. */
 static struct finding detect_from(struct world *world, const char *local)
 {
 	struct detect_config config = {
-		.server = world->server.endpoints[0][0],
+		.server = world->stun.server.endpoints[0][0],
 		.local = world->local,
 		.timeout = 3 * SEC,
 		.random = fake_random_source(&world->net),
@@ -312,7 +273,7 @@ Test(detection, blocked_udp_is_reported_at_the_timeout_with_the_reason)
 static void start_only(struct world *world)
 {
 	struct detect_config config = {
-		.server = world->server.endpoints[0][0],
+		.server = world->stun.server.endpoints[0][0],
 		.local = world->local,
 		.timeout = 3 * SEC,
 		.random = fake_random_source(&world->net),
@@ -366,13 +327,13 @@ Test(detection, a_mere_binding_asks_once_and_needs_no_second_address)
 	uint8_t bytes[256];
 
 	make_world(&world, 1);
-	world.server.alternate = false;
+	world.stun.server.alternate = false;
 	start_only(&world);
 	config = world.detect.config;
 	config.binding_only = true;
 	detect_start(&world.detect, &config, world.net.now);
 	cr_assert(detect_send(&world.detect, world.net.now, &out));
-	reply = stun_server_answer(&world.server, (struct stun_socket){0}, &config.local[0],
+	reply = stun_server_answer(&world.stun.server, (struct stun_socket){0}, &config.local[0],
 				   out.bytes, out.length, bytes, sizeof(bytes));
 	detect_receive(&world.detect, SOCKET_MAPPING, &config.server, bytes, reply.length,
 		       world.net.now);
@@ -387,7 +348,7 @@ Test(reasons, a_server_without_a_second_address_leaves_the_type_unknown)
 	struct finding finding;
 
 	make_world(&world, 1);
-	world.server.alternate = false;
+	world.stun.server.alternate = false;
 	add_nat(&world, FAKE_ENDPOINT_INDEPENDENT, FAKE_ADDRESS);
 	finding = detect_behind(&world);
 	expect_type(&world, finding, "unknown");
@@ -402,7 +363,7 @@ Test(reasons, a_server_that_ignores_change_request_is_not_a_full_cone)
 	struct finding finding;
 
 	make_world(&world, 1);
-	world.server_ignores_change = true;
+	world.stun.ignores_change = true;
 	add_nat(&world, FAKE_ENDPOINT_INDEPENDENT, FAKE_ADDRESS_AND_PORT);
 	finding = detect_behind(&world);
 	expect_type(&world, finding, "unknown");
@@ -434,7 +395,7 @@ Test(reasons, a_mute_second_port_is_not_taken_for_a_port_filter)
 	struct finding finding;
 
 	make_world(&world, 1);
-	world.mute = endpoint("9.9.9.9:3479");
+	world.stun.mute = endpoint("9.9.9.9:3479");
 	add_nat(&world, FAKE_ENDPOINT_INDEPENDENT, FAKE_ADDRESS);
 	finding = detect_behind(&world);
 	expect_type(&world, finding, "unknown");
@@ -448,8 +409,8 @@ Test(reasons, a_refusal_by_the_server_itself_is_no_blocked_udp)
 
 	make_world(&world, 1);
 	start_only(&world);
-	detect_refused(&world.detect, &world.server.endpoints[0][0],
-		       &world.server.endpoints[0][0].addr, ECONNREFUSED, world.net.now);
+	detect_refused(&world.detect, &world.stun.server.endpoints[0][0],
+		       &world.stun.server.endpoints[0][0].addr, ECONNREFUSED, world.net.now);
 	cr_expect(world.detect.done, "there is nothing to wait for");
 	seen = detect_observation(&world.detect);
 	expect_type(&world, classify(&seen), "unknown");
@@ -467,8 +428,8 @@ Test(reasons, a_router_that_keeps_refusing_blocks_udp)
 	start_only(&world);
 	for (i = 0; i < 3; i++) {
 		cr_expect_not(world.detect.done, "one refusal may be a hiccup");
-		detect_refused(&world.detect, &world.server.endpoints[0][0], &router, EHOSTUNREACH,
-			       world.net.now);
+		detect_refused(&world.detect, &world.stun.server.endpoints[0][0], &router,
+			       EHOSTUNREACH, world.net.now);
 	}
 	cr_expect(world.detect.done);
 	seen = detect_observation(&world.detect);
@@ -494,16 +455,16 @@ Test(hostile, forged_and_broken_answers_change_nothing)
 	length = stun_end(&builder);
 	detect_receive(&world.detect, SOCKET_MAPPING, &liar, bytes, length, world.net.now);
 	bytes[19] ^= 1;
-	detect_receive(&world.detect, SOCKET_MAPPING, &world.server.endpoints[0][0], bytes, length,
-		       world.net.now);
-	detect_receive(&world.detect, SOCKET_MAPPING, &world.server.endpoints[0][0], "hello", 5,
-		       world.net.now);
+	detect_receive(&world.detect, SOCKET_MAPPING, &world.stun.server.endpoints[0][0], bytes,
+		       length, world.net.now);
+	detect_receive(&world.detect, SOCKET_MAPPING, &world.stun.server.endpoints[0][0], "hello",
+		       5, world.net.now);
 	stun_begin(&builder, bytes, sizeof(bytes), STUN_REQUEST, STUN_BINDING, id);
-	detect_receive(&world.detect, SOCKET_MAPPING, &world.server.endpoints[0][0], bytes,
+	detect_receive(&world.detect, SOCKET_MAPPING, &world.stun.server.endpoints[0][0], bytes,
 		       stun_end(&builder), world.net.now);
 	/* An answer without any address. */
 	stun_begin(&builder, bytes, sizeof(bytes), STUN_SUCCESS, STUN_BINDING, id);
-	detect_receive(&world.detect, SOCKET_MAPPING, &world.server.endpoints[0][0], bytes,
+	detect_receive(&world.detect, SOCKET_MAPPING, &world.stun.server.endpoints[0][0], bytes,
 		       stun_end(&builder), world.net.now);
 	cr_expect_not(world.detect.probes[PROBE_PRIMARY].answered);
 	cr_expect_not(world.detect.done);
