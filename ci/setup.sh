@@ -13,6 +13,7 @@ build=(
 	build-essential cmake ninja-build pkg-config
 	libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev libnftables-dev
 	libnetfilter-conntrack-dev libfyaml-dev libjansson-dev nettle-dev zlib1g-dev
+	libminiupnpc-dev
 	iputils-ping # which the demo runs in its lab
 )
 test=(

@@ -125,7 +125,8 @@ static bool says_ready(const struct agent *agent, const char *event)
 	 * sockets are open; what later steps build on is what it was started for. */
 	if (agent->server)
 		return strcmp(event, "ready") == 0;
-	return strcmp(event, "connected") == 0 || strcmp(event, "result") == 0;
+	return strcmp(event, "connected") == 0 || strcmp(event, "mapped") == 0 ||
+	       strcmp(event, "result") == 0;
 }
 
 static int event_keep(struct run *run, json_t *json, uint64_t when)

@@ -88,6 +88,20 @@ static const struct agent_option relay_options[] = {
 	{0},
 };
 
+static const struct agent_option port_map_options[] = {
+	{"protocol", OPTION_TEXT, FILL_NONE, true},
+	{"gateway", OPTION_ADDRESS, FILL_NONE, false},
+	{"internal", OPTION_PORT, FILL_NONE, true},
+	{"external", OPTION_PORT, FILL_NONE, false},
+	{"transport", OPTION_TEXT, FILL_NONE, false},
+	{"lifetime", OPTION_SECONDS, FILL_NONE, false},
+	{"hold", OPTION_FLAG, FILL_NONE, false},
+	{"delete", OPTION_FLAG, FILL_NONE, false},
+	{"nonce", OPTION_TEXT, FILL_NONE, false},
+	{"timeout", OPTION_SECONDS, FILL_NONE, false},
+	{0},
+};
+
 static const char *const no_fields[] = {NULL};
 
 static const char *const detect_fields[] = {
@@ -117,6 +131,10 @@ static const char *const relay_fields[] = {
 	"relayed", "peer_relayed", "peer",       "sent",   "received",    "refreshes",
 	"rtt_ms",  "connect_ms",   "elapsed_ms", "reason", NULL};
 
+static const char *const port_map_fields[] = {"mapping",  "protocol",   "transport", "internal",
+					      "external", "gateway",    "lifetime",  "renewals",
+					      "nonce",    "elapsed_ms", "reason",    NULL};
+
 const struct agent agents[] = {
 	{"stun-server", "a STUN server with two addresses and two ports", true, stun_server_options,
 	 no_fields},
@@ -131,6 +149,8 @@ const struct agent agents[] = {
 	 icmp_punch_fields},
 	{"relay", "talks to the other peer of a session over a relay", false, relay_options,
 	 relay_fields},
+	{"port-map", "asks the gateway to let the internet reach a port", false, port_map_options,
+	 port_map_fields},
 };
 const size_t agents_count = sizeof(agents) / sizeof(agents[0]);
 
