@@ -19,6 +19,7 @@ build=(
 test=(
 	libcriterion-dev clang libclang-rt-14-dev clang-format
 	nftables iproute2 coturn stun-client iperf3 mandoc procps
+	miniupnpd miniupnpd-nftables miniupnpc natpmpc # a router that grants ports, and foreign clients
 )
 
 case ${1-} in
