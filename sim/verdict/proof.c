@@ -34,6 +34,7 @@
 #include "verdict/mapping.h"
 #include "verdict/pair.h"
 #include "verdict/theory.h"
+#include "verdict/trail.h"
 #include "verdict/way.h"
 
 const char *outcome_name(enum outcome outcome)
@@ -141,61 +142,7 @@ static int prove_report(const struct scene *scene, bool *ret)
 			 b->received, b->name, a->name, a->received);
 }
 
-/* --- flow and source ---------------------------------------------------------- */
-
-static int add_flow(const struct scene *scene, const struct peer *self, size_t router,
-		    const struct mapping *mapping)
-{
-	const char *name = router_name(scene, router);
-	char text[MAPPING_TEXT_MAX];
-	bool enough = mapping->sent >= self->sent && mapping->received >= self->received;
-
-	mapping_format(mapping, text);
-	if (!mapping->sent && !mapping->received)
-		return proof_add(scene->proof, UNDECIDED, "flow",
-				 "%s tracked %s, but its kernel counts no packets "
-				 "(net.netfilter.nf_conntrack_acct)",
-				 name, text);
-	return proof_add(scene->proof, enough ? HELD : BROKEN, "flow",
-			 "%s tracked %s: %" PRIu64 " packets out and %" PRIu64 " back%s %" PRIu64
-			 " and %" PRIu64 " messages",
-			 name, text, mapping->sent, mapping->received,
-			 enough ? ", enough for" : ", too few for", self->sent, self->received);
-}
-
-/* Follow @self's endpoint outward through the tables; *ret_known when they tell to the end. */
-static int trace(const struct scene *scene, const struct peer *self, const struct way *way,
-		 struct endpoint *ret, bool *ret_known)
-{
-	struct endpoint inside = self->local;
-	const struct router_view *view;
-	struct mapping mapping;
-	char from[ENDPOINT_TEXT_MAX], to[ENDPOINT_TEXT_MAX];
-	size_t i;
-	int r;
-
-	*ret_known = false;
-	for (i = 0; i < way->count; i++) {
-		view = router_view_of(scene->views, scene->view_count, way->routers[i]);
-		if (!view || view->problem)
-			return proof_add(scene->proof, UNDECIDED, "flow", "%s: %s",
-					 router_name(scene, way->routers[i]),
-					 view ? view->problem : "its table was not read");
-		if (!mapping_find(view, &inside, &self->met, &mapping))
-			return proof_add(scene->proof, BROKEN, "flow",
-					 "%s tracked no packets between %s and %s",
-					 router_name(scene, way->routers[i]),
-					 endpoint_format(&inside, from),
-					 endpoint_format(&self->met, to));
-		r = add_flow(scene, self, way->routers[i], &mapping);
-		if (r)
-			return r;
-		inside = mapping.outside;
-	}
-	*ret_known = true;
-	*ret = inside;
-	return 0;
-}
+/* --- source (and flow, on the way) --------------------------------------------- */
 
 static int add_source(const struct scene *scene, const struct peer *self, const struct peer *other,
 		      const struct way *way, const struct endpoint *outermost)
@@ -223,13 +170,14 @@ static int add_source(const struct scene *scene, const struct peer *self, const 
 
 static int prove_side(const struct scene *scene, const struct peer *self, const struct peer *other)
 {
+	const struct trail trail = {scene->topo, scene->views, scene->view_count, scene->proof};
 	struct endpoint outermost;
 	struct way way = {0};
 	bool known;
 	int r = way_outward(scene->topo, self->node, &self->met.addr, &way);
 
 	if (!r)
-		r = trace(scene, self, &way, &outermost, &known);
+		r = trail_follow(&trail, self, &self->met, &way, &outermost, &known);
 	if (!r && known)
 		r = add_source(scene, self, other, &way, &outermost);
 	free(way.routers);
