@@ -9,6 +9,7 @@
 #include "verdict/escape.h"
 #include "verdict/mapping.h"
 #include "verdict/report.h"
+#include "verdict/report_nat.h"
 #include "verdict/words.h"
 
 /* Text from outside natsim's control, or null. */
@@ -63,32 +64,9 @@ static json_t *interface_json(const struct topo *topo, const struct interface *i
 			 "addresses", addresses);
 }
 
-static const char *kind_name(enum nat_kind kind)
-{
-	switch (kind) {
-	case NAT_TRANSLATE:
-		return "translate";
-	case NAT_MASQUERADE:
-		return "masquerade";
-	case NAT_FIREWALL:
-		return "firewall";
-	case NAT_CUSTOM:
-		return "custom";
-	}
-	return "?";
-}
-
 static json_t *nat_json(const struct node *node)
 {
-	const struct nat *nat = &node->nat;
-
-	if (!node->has_nat)
-		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "name", nat->name, "kind",
-			 kind_name(nat->kind), "mapping", nat_dependence_name(nat->mapping),
-			 "filtering", nat_dependence_name(nat->filtering), "ports",
-			 nat_allocation_name(nat->ports.allocation), "udp_blocked",
-			 nat->udp_blocked);
+	return node->has_nat ? report_nat_json(&node->nat) : json_null();
 }
 
 static json_t *node_json(const struct topo *topo, const struct node *node)
