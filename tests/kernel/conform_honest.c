@@ -512,6 +512,15 @@ static int hold_what_is_named(void *data)
 	return 0;
 }
 
+/* What nothing claims is the DMZ host's: its packets do not make another's mapping live on. */
+Test(honesty, a_router_with_a_dmz_holds_what_it_declares, .timeout = 60)
+{
+	struct nat_named named = *nat_find("home-router");
+
+	addr_parse("192.168.1.1", &named.nat.dmz);
+	expect_true(hold_what_is_named, &named);
+}
+
 /* Mostly waiting, so in two halves that can wait at one time. */
 static void expect_named_to_hold(size_t from, size_t to)
 {

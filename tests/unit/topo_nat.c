@@ -203,3 +203,29 @@ Test(rules, of_the_users_own_are_looked_for_beside_the_file)
 			 TEST_SOURCE_DIR "/nft-rules/listings/full-cone.nft");
 	topo_free(topo);
 }
+
+Test(rules, declare_nothing_alone_and_what_is_written_beside_them)
+{
+#define OWN "rules: " TEST_SOURCE_DIR "/nft-rules/listings/full-cone.nft"
+	struct topo *topo = lab("lab.yaml", "{" OWN "}", "");
+	const struct nat *nat = &topo->nodes[0].nat;
+
+	cr_expect_not(nat->declares);
+	cr_expect_eq(nat_promise(nat).kind, NAT_CUSTOM);
+	topo_free(topo);
+
+	topo = lab("lab.yaml", "{" OWN ", base: symmetric, hairpinning: external-source}", "");
+	nat = &topo->nodes[0].nat;
+	cr_expect_eq(nat->kind, NAT_CUSTOM, "its rules are still the file's");
+	cr_expect_eq(nat_promise(nat).kind, NAT_TRANSLATE);
+	cr_expect_eq(nat->mapping, ADDRESS_AND_PORT_DEPENDENT);
+	cr_expect_eq(nat->hairpinning, HAIRPINNING_EXTERNAL_SOURCE);
+	topo_free(topo);
+
+	/* What is based on such rules makes promises of its own. */
+	topo = lab("lab.yaml", "{base: mine, " OWN "}",
+		   "nats: {mine: {" OWN ", base: linux-masquerade}}\n");
+	cr_expect_eq(nat_promise(&topo->nodes[0].nat).kind, NAT_MASQUERADE);
+	topo_free(topo);
+#undef OWN
+}
