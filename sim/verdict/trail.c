@@ -53,7 +53,7 @@ int trail_follow(const struct trail *trail, const struct peer *self, const struc
 					 router_name(trail, way->routers[i]),
 					 endpoint_format(&inside, from),
 					 endpoint_format(remote, to));
-		r = add_flow(scene, self, way->routers[i], &mapping);
+		r = add_flow(trail, self, way->routers[i], &mapping);
 		if (r)
 			return r;
 		inside = mapping.outside;
