@@ -174,7 +174,7 @@ static void follow_path(struct punch *punch, uint64_t now)
 
 	if (punch->phase < PHASE_PUNCHING || punch->phase > PHASE_TALKING)
 		return;
-	if (punch->phase == PHASE_PUNCHING && path->state != PATH_SEEKING && path->connected)
+	if (punch->phase == PHASE_PUNCHING && path->candidates.settled)
 		start_talking(punch);
 	switch (path->state) {
 	case PATH_SEEKING:
