@@ -205,6 +205,8 @@ static inline void expect_direct(const struct world *world, const char *what)
 		cr_expect_eq(peer->path.talk.received, world->messages, "%s: peer %zu", what, i);
 		cr_assert_not_null(peer->path.candidates.settled);
 	}
+	cr_expect_eq(punch_technique(&world->peers[PEER_A]), punch_technique(&world->peers[PEER_B]),
+		     "%s: they do not agree on the technique", what);
 }
 
 static inline void expect_none(const struct world *world, const char *reason)
