@@ -76,6 +76,7 @@ static const struct chain *add_stray(const struct translation *t, const struct t
 			   "%s_young", t->protocol->name);
 	struct chain *chain = ir_add_chain(t->ruleset, NULL, "what nothing admits: silence first",
 					   "%s_stray", t->protocol->name);
+	const unsigned int silence = t->router->nat->timers.stray_silence;
 	struct builder b;
 
 	b = expr_rule(t->ruleset, chain, "no SYN: no answer");
@@ -92,7 +93,7 @@ static const struct chain *add_stray(const struct translation *t, const struct t
 	expr_reject(&b);
 	b = expr_rule(t->ruleset, chain, "its first time");
 	load_stranger(t, &b);
-	expr_add(&b, young, REG_STRANGER, 0, STRAY_SILENCE_MS);
+	expr_add(&b, young, REG_STRANGER, 0, silence ? silence : STRAY_SILENCE_MS);
 	expr_add(&b, stray, REG_STRANGER, 0, STRAY_MEMORY_MS);
 	b = expr_rule(t->ruleset, chain, NULL);
 	expr_drop(&b);

@@ -80,6 +80,8 @@ struct nat_timers {
 						established */
 	unsigned int tcp_transitory;         /* partially open or closing (RFC 5382 REQ-5) */
 	unsigned int filter[NAT_PROTOCOLS];  /* of an idle permission; 0: as long as the mapping */
+	unsigned int stray_silence; /* of UNSOLICITED_DELAYED; 0: the RFC's six seconds. Nobody
+				       declares it: conform tries a shorter one */
 	enum nat_refresh refresh; /* which direction keeps a mapping alive (RFC 4787 REQ-6) */
 };
 
