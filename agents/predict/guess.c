@@ -31,6 +31,7 @@
 
 #include <stdio.h>
 
+#include "agents/net/clock.h"
 #include "agents/predict/odds.h"
 
 #define WANTED 0.999 /* of a birthday attack */
@@ -132,6 +133,7 @@ static void birthday_one(struct guess *guess, const struct outlook *own, const s
 	guess->probability = plan.probability;
 	guess->sockets = ours ? own->sockets : 1;
 	guess->rate = own->rate;
+	guess->duration = plan.duration;
 	if (!ours) {
 		guess->low = peer->low;
 		guess->high = peer->high;
@@ -143,12 +145,28 @@ static void birthday_one(struct guess *guess, const struct outlook *own, const s
 		 plan.probability * 100);
 }
 
+static uint64_t longer_of(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* How many of @to's ports @from tries. */
+static uint64_t scan_size(const struct outlook *from, const struct outlook *to)
+{
+	return from->probes < range_of(to) ? from->probes : range_of(to);
+}
+
+static uint64_t scan_time(const struct outlook *from, const struct outlook *to)
+{
+	return from->rate ? scan_size(from, to) * SEC / from->rate : 0;
+}
+
 /* Neither moves while it tries the other's ports. */
 static void scan_both(struct guess *guess, const struct outlook *own, const struct outlook *peer)
 {
 	double mine = odds_birthday(range_of(peer), 1, own->probes);
 	double theirs = odds_birthday(range_of(own), 1, peer->probes);
-	uint64_t probes = own->probes < range_of(peer) ? own->probes : range_of(peer);
+	uint64_t probes = scan_size(own, peer);
 
 	guess->kind = GUESS_BIRTHDAY;
 	guess->probability = mine * theirs;
@@ -157,6 +175,7 @@ static void scan_both(struct guess *guess, const struct outlook *own, const stru
 	guess->low = peer->low;
 	guess->high = peer->high;
 	guess->probes = (uint32_t)probes;
+	guess->duration = longer_of(scan_time(own, peer), scan_time(peer, own));
 	snprintf(guess->reason, sizeof(guess->reason),
 		 "each keeps one port towards the other: %u of the peer's %u tried, chance %.2f %%",
 		 (unsigned int)probes, (unsigned int)range_of(peer), guess->probability * 100);

@@ -31,7 +31,8 @@ struct guess {
 	size_t sockets;     /* from how many of our own; 1 is the main one alone */
 	uint16_t low, high; /* which of the other's ports to try, */
 	uint32_t probes;    /* and how many of them; 0 for none but the announced one */
-	uint64_t rate;      /* packets a second */
+	uint64_t rate;      /* of our packets a second */
+	uint64_t duration;  /* nanoseconds that trying all these ports takes, here or there */
 
 	char reason[160]; /* in words what is done, or why nothing is */
 };

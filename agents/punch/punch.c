@@ -14,6 +14,9 @@
  *                them, and the first that answers wins
  *     TALKING    talk.c; the rendezvous is not needed any more
  *
+ * A peer that is to guess ports (aim.c) measures its NAT between the blind dial and
+ * Join(dialled), which carries what it learnt.
+ *
  * A check of the peer's is as good as a "go": it would not send one before.
  *
  * A peer that asks to be called (connection reversal) is silent while PUNCHING: it offers
@@ -68,14 +71,21 @@ static void finish(struct punch *punch, enum punch_phase phase, uint64_t now)
 	punch->leave_due = true;
 }
 
-static void join(struct punch *punch, uint64_t now)
+/* What the peer shall know of us, with the next Join. */
+static void offer(struct punch *punch)
 {
 	struct offer offer = {.length = 0};
 
-	meeting_start(&punch->meeting, &punch->config.meeting, now);
 	if (punch->config.call_me)
 		offer_put(&offer, OFFER_CALL, "", 0);
+	aim_offer(&punch->aim, &offer);
 	meeting_offer(&punch->meeting, offer.bytes, offer.length);
+}
+
+static void join(struct punch *punch, uint64_t now)
+{
+	meeting_start(&punch->meeting, &punch->config.meeting, now);
+	offer(punch);
 }
 
 void punch_start(struct punch *punch, const struct punch_config *config, uint64_t now)
@@ -128,8 +138,34 @@ static void add_candidates(struct punch *punch, uint64_t now)
 	(void)candidates_add(candidates, CANDIDATE_PUBLIC, &peer->peer_public, now);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Whatever ports are to be guessed comes first, unless a path shows already. */
+static void take_aim(struct punch *punch, uint64_t now)
+{
+	struct candidates *candidates = &punch->path.candidates;
+	bool silent = candidates->silent;
+	uint64_t patience;
+
+	aim_decide(&punch->aim, &punch->peer, now);
+	patience = aim_patience(&punch->aim, punch->meeting.round_trip);
+	if (patience == UINT64_MAX)
+		return;
+	say(punch, "%s", punch->aim.guess.reason);
+	punch->deadline = earlier(punch->deadline, now + patience);
+	if (candidates_heard(candidates))
+		return;
+	candidates_start(candidates, punch->peer.role, &punch->meeting.random, &punch->path.timing);
+	candidates->silent = silent;
+	aim_add_candidates(&punch->aim, &punch->peer, candidates, now);
+}
+
 static void start_punching(struct punch *punch, uint64_t now)
 {
+	take_aim(punch, now);
 	add_candidates(punch, now); /* there may be news since we were paired */
 	punch->phase = PHASE_PUNCHING;
 	say(punch, punch->config.call_me ? "both have dialled: waiting for the peer's call"
@@ -209,6 +245,16 @@ bool punch_leave(struct punch *punch, struct datagram *ret)
 	return to_rendezvous(punch, meeting_leave(&punch->meeting, ret->bytes), ret);
 }
 
+/* All is done that had to be before either punches. */
+static void dialled_if_ready(struct punch *punch, uint64_t now)
+{
+	if (punch->phase != PHASE_DIALLING || punch->blind_due ||
+	    punch->meeting.phase != MEETING_PAIRED || !aim_ready(&punch->aim, now))
+		return;
+	offer(punch);
+	meeting_dialled(&punch->meeting, now);
+}
+
 static void dial_blind(struct punch *punch, uint64_t now, struct datagram *ret)
 {
 	char text[ENDPOINT_TEXT_MAX];
@@ -220,7 +266,9 @@ static void dial_blind(struct punch *punch, uint64_t now, struct datagram *ret)
 	ret->to = punch->peer.peer_public;
 	ret->length = seal_blind(&punch->path.seal, id, ret->bytes);
 	say(punch, "blind dial to %s from a fresh socket", endpoint_format(&ret->to, text));
-	meeting_dialled(&punch->meeting, now);
+	aim_start(&punch->aim, &punch->config.aim, &punch->peer, &punch->meeting.rendezvous,
+		  punch->meeting.round_trip, &punch->meeting.random, now);
+	dialled_if_ready(punch, now);
 }
 
 static bool send_join(struct punch *punch, uint64_t now, struct datagram *ret)
@@ -249,6 +297,25 @@ static bool send_path(struct punch *punch, uint64_t now, struct datagram *ret)
 	return sends;
 }
 
+/* Until something of the peer's has been heard. */
+static bool wants_to_spray(const struct punch *punch)
+{
+	return punch->path.state == PATH_SEEKING && punch->path.seal.round == 0 &&
+	       !candidates_heard(&punch->path.candidates);
+}
+
+/* The first check of a path that nobody has heard of yet. */
+static bool send_spray(struct punch *punch, uint64_t now, struct datagram *ret)
+{
+	uint8_t id[STUN_ID_SIZE];
+
+	if (!wants_to_spray(punch) || !aim_spray(&punch->aim, now, &ret->socket, &ret->to))
+		return false;
+	transaction_new_id(&punch->meeting.random, id);
+	ret->length = seal_check(&punch->path.seal, id, false, ret->bytes);
+	return true;
+}
+
 static void end_if_late(struct punch *punch, uint64_t now)
 {
 	if (punch->phase >= PHASE_TALKING || now < punch->deadline)
@@ -269,6 +336,9 @@ static bool send_phase(struct punch *punch, uint64_t now, struct datagram *ret)
 			dial_blind(punch, now, ret);
 			return true;
 		}
+		if (aim_send(&punch->aim, now, ret))
+			return true;
+		dialled_if_ready(punch, now);
 		return send_join(punch, now, ret);
 	case PHASE_JOINING:
 		return send_join(punch, now, ret);
@@ -276,7 +346,8 @@ static bool send_phase(struct punch *punch, uint64_t now, struct datagram *ret)
 	case PHASE_TALKING:
 	case PHASE_DONE:
 	case PHASE_LOST:
-		return send_path(punch, now, ret) || send_join_again(punch, now, ret);
+		return send_path(punch, now, ret) || send_spray(punch, now, ret) ||
+		       send_join_again(punch, now, ret);
 	case PHASE_FAILED:
 		return false;
 	}
@@ -291,22 +362,22 @@ bool punch_send(struct punch *punch, uint64_t now, struct datagram *ret)
 	return punch->leave_due && punch_leave(punch, ret);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 uint64_t punch_due(const struct punch *punch)
 {
 	uint64_t due;
 
 	switch (punch->phase) {
 	case PHASE_JOINING:
-	case PHASE_DIALLING:
 		return earlier(punch->deadline, meeting_due(&punch->meeting));
+	case PHASE_DIALLING:
+		due = earlier(punch->deadline, meeting_due(&punch->meeting));
+		return punch->meeting.phase == MEETING_PAIRED ? earlier(due, aim_due(&punch->aim))
+							      : due;
 	case PHASE_PUNCHING:
 		due = punch->meeting_again ? meeting_due(&punch->meeting) : punch->meet_at;
 		due = earlier(due > punch->meet_at ? due : punch->meet_at, path_due(&punch->path));
+		if (wants_to_spray(punch))
+			due = earlier(due, aim_spray_due(&punch->aim));
 		return earlier(due, punch->deadline);
 	case PHASE_TALKING:
 		return path_due(&punch->path);
@@ -415,7 +486,7 @@ void punch_receive(struct punch *punch, size_t socket, const struct endpoint *fr
 		return;
 	if (meeting_receive(&punch->meeting, from, &message, now))
 		follow_meeting(punch, now);
-	else
+	else if (punch->phase != PHASE_DIALLING || !aim_receive(&punch->aim, from, &message, now))
 		open_sealed(punch, socket, from, &message, now);
 }
 

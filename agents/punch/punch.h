@@ -7,10 +7,12 @@
 #define NATSIM_AGENTS_PUNCH_PUNCH_H
 
 #include "agents/net/datagram.h"
+#include "agents/punch/aim.h"
 #include "agents/punch/path.h"
 #include "agents/punch/technique.h"
 #include "agents/rendezvous/meeting.h"
 
+/* Those from PUNCH_SOCKETS on are for guessing (aim.h). */
 enum punch_socket { PUNCH_MAIN, PUNCH_BLIND, PUNCH_SOCKETS };
 
 struct punch_config {
@@ -18,7 +20,8 @@ struct punch_config {
 	struct talk_config talk; /* its random source is the meeting's */
 	uint64_t timeout; /* nanoseconds, from start to a settled path; also to find it again */
 	uint32_t repunch; /* how often a path that died is punched again */
-	bool call_me;     /* connection reversal: send nothing before the other has */
+	struct aim_config aim;
+	bool call_me; /* connection reversal: send nothing before the other has */
 	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
 	void *say_context;
 };
@@ -48,7 +51,8 @@ struct punch {
 	uint8_t held[SEALED_MAX]; /* came before we had the token to open it */
 	size_t held_length;
 
-	struct path path;   /* meaningful from PHASE_DIALLING on */
+	struct aim aim;     /* meaningful from PHASE_DIALLING on */
+	struct path path;   /* the same */
 	bool meeting_again; /* the rendezvous has been asked for the peer's new endpoints */
 	uint64_t meet_at;   /* when it is to be */
 	char reason[200];

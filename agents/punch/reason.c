@@ -27,6 +27,17 @@ static const char *silence(const struct punch *punch)
 	return "no packet of the peer's arrived, though both sent to each other";
 }
 
+/* Ports were to be guessed, and the chance was known before. */
+static void reason_guess(const struct punch *punch, char *buffer, size_t size)
+{
+	const struct guess *guess = &punch->aim.guess;
+
+	if (guess->kind == GUESS_HOPELESS)
+		snprintf(buffer, size, "given up: %s", guess->reason);
+	else
+		snprintf(buffer, size, "given up, no guess was right: %s", guess->reason);
+}
+
 void reason_none(const struct punch *punch, char *buffer, size_t size)
 {
 	double seconds = to_ms(punch->config.timeout) / 1000;
@@ -42,6 +53,8 @@ void reason_none(const struct punch *punch, char *buffer, size_t size)
 	else if (punch->phase == PHASE_DIALLING)
 		snprintf(buffer, size,
 			 "the other peer was introduced, but never got ready to punch");
+	else if (punch->aim.guess.kind != GUESS_NOTHING)
+		reason_guess(punch, buffer, size);
 	else if (candidates_heard(&punch->path.candidates))
 		snprintf(buffer, size,
 			 "only one way: the peer's packets arrived, but none of ours was answered");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Two punching peers and a rendezvous on the simulated network, from start to end. */
+/* Two punching peers, a rendezvous and a STUN server on the simulated network, from start to end.
+ */
 #ifndef NATSIM_TESTS_SUPPORT_FAKEPEERS_H
 #define NATSIM_TESTS_SUPPORT_FAKEPEERS_H
 
@@ -8,9 +9,12 @@
 
 #include "agents/punch/punch.h"
 #include "agents/rendezvous/server.h"
+#include "agents/stun/server.h"
 #include "support/fakenet.h"
 
 enum { PEER_A, PEER_B, PEER_COUNT };
+
+enum { PEER_SOCKETS = PUNCH_SOCKETS + 256 };
 
 struct world {
 	struct fakenet net;
@@ -18,7 +22,8 @@ struct world {
 	bool rendezvous_stops_at_go, rendezvous_is_dead;
 	struct endpoint rendezvous_endpoint;
 	struct punch peers[PEER_COUNT];
-	struct endpoint local[PEER_COUNT][PUNCH_SOCKETS];
+	struct stun_server stun;
+	struct endpoint local[PEER_COUNT][PEER_SOCKETS];
 	uint64_t start[PEER_COUNT]; /* after the world's beginning */
 	bool started[PEER_COUNT];
 	uint64_t dies[PEER_COUNT]; /* 0: never */
@@ -26,6 +31,7 @@ struct world {
 	struct talk_config talk[PEER_COUNT]; /* all but `messages` */
 	uint32_t repunch;
 	bool call_me[PEER_COUNT];
+	struct aim_config aim[PEER_COUNT]; /* all but the sockets and the server */
 };
 
 static inline struct endpoint endpoint(const char *text)
@@ -52,7 +58,12 @@ static inline void make_world(struct world *world, const char *a, const char *b,
 	world->rendezvous_endpoint = endpoint("9.9.9.9:1024");
 	config.random = fake_random_source(&world->net);
 	cr_assert_eq(rendezvous_new(&config, &world->rendezvous), 0);
-	for (i = 0; i < PUNCH_SOCKETS; i++) {
+	world->stun = (struct stun_server){
+		.endpoints = {{endpoint("9.9.9.9:3478"), endpoint("9.9.9.9:3479")},
+			      {endpoint("9.9.9.10:3478"), endpoint("9.9.9.10:3479")}},
+		.alternate = true,
+	};
+	for (i = 0; i < PEER_SOCKETS; i++) {
 		world->local[PEER_A][i] = endpoint(a);
 		world->local[PEER_B][i] = endpoint(b);
 		world->local[PEER_A][i].port = (uint16_t)(world->local[PEER_A][i].port + i);
@@ -88,6 +99,20 @@ static inline bool alive(const struct world *world, size_t i)
 	       (world->dies[i] == 0 || world->net.now < beginning + world->dies[i]);
 }
 
+static inline struct aim_config aim_of(const struct world *world, size_t i)
+{
+	struct aim_config aim = world->aim[i];
+	size_t fresh;
+
+	aim.stun = world->stun.endpoints[0][0];
+	aim.first_fresh = PUNCH_SOCKETS;
+	aim.fresh_count = aim_sockets(&aim);
+	aim.internal[0] = world->local[i][PUNCH_MAIN].port;
+	for (fresh = 1; fresh < AIM_MEASURED_FOR_BIRTHDAY; fresh++)
+		aim.internal[fresh] = world->local[i][PUNCH_SOCKETS + fresh - 1].port;
+	return aim;
+}
+
 static inline void start_if_due(struct world *world, size_t i)
 {
 	struct punch_config config = {
@@ -100,6 +125,7 @@ static inline void start_if_due(struct world *world, size_t i)
 		.timeout = 10 * SEC,
 		.repunch = world->repunch,
 		.call_me = world->call_me[i],
+		.aim = aim_of(world, i),
 	};
 
 	if (world->started[i] || world->net.now < beginning + world->start[i])
@@ -125,18 +151,39 @@ static inline void serve(struct world *world, const struct fake_packet *packet)
 			  out[i].length);
 }
 
+static inline void answer_binding(struct world *world, const struct fake_packet *packet)
+{
+	uint8_t bytes[512];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		struct stun_socket at = {.ip = i / 2, .port = i % 2};
+		struct stun_reply reply;
+
+		if (!endpoint_equal(&world->stun.endpoints[at.ip][at.port], &packet->to))
+			continue;
+		reply = stun_server_answer(&world->stun, at, &packet->from, packet->bytes,
+					   packet->length, bytes, sizeof(bytes));
+		if (reply.length > 0)
+			fake_send(&world->net, &packet->to, &reply.to, bytes, reply.length);
+	}
+}
+
 static inline void deliver(struct world *world, const struct fake_packet *packet)
 {
-	size_t i;
+	size_t i, socket;
 
 	if (endpoint_equal(&packet->to, &world->rendezvous_endpoint)) {
 		serve(world, packet);
 		return;
 	}
-	for (i = 0; i < PEER_COUNT; i++) {
-		if (alive(world, i) && endpoint_equal(&packet->to, &world->local[i][PUNCH_MAIN]))
-			punch_receive(&world->peers[i], PUNCH_MAIN, &packet->from, packet->bytes,
-				      packet->length, world->net.now);
+	answer_binding(world, packet);
+	for (i = 0; i < PEER_COUNT * PEER_SOCKETS; i++) {
+		socket = i % PEER_SOCKETS;
+		if (socket != PUNCH_BLIND && alive(world, i / PEER_SOCKETS) &&
+		    endpoint_equal(&packet->to, &world->local[i / PEER_SOCKETS][socket]))
+			punch_receive(&world->peers[i / PEER_SOCKETS], socket, &packet->from,
+				      packet->bytes, packet->length, world->net.now);
 	}
 }
 
