@@ -6,7 +6,7 @@
 #include "agents/net/clock.h"
 
 #define PAUSE_FIRST (100 * MSEC)
-#define LONGEST (2 * SEC)
+#define LONGEST (4 * SEC)
 
 void dial_start(struct dial *dial, const struct endpoint *to, uint64_t patience, uint64_t when)
 {

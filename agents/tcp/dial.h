@@ -30,10 +30,7 @@ struct dial {
 	int error;            /* the last of all of them; 0 for none */
 };
 
-/*
- * Dial @to from @when on. @patience is for the first attempt: longer than a handshake lasts,
- * and shorter than the second after which the kernel repeats a SYN is worth while.
- */
+/* Dial @to from @when on; @patience is for the first attempt. */
 void dial_start(struct dial *dial, const struct endpoint *to, uint64_t patience, uint64_t when);
 
 /* True when connect() is to be called now, with a fresh socket. */

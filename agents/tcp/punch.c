@@ -21,9 +21,10 @@
  *
  * So nothing has to be repeated, unless the early SYN is refused. A reset or an ICMP error ends
  * A's connect() at once; A dials again after a pause, and what comes in the meantime finds the
- * listener. Nor does anything wait for the kernel, which repeats a SYN after a second: an
- * attempt that is not answered in a few round trips gives way to a fresh one, which helps where
- * a NAT lets nothing in that crosses an own SYN.
+ * listener. Where a NAT lets nothing in that crosses an own SYN, a repetition helps, and that is
+ * the kernel's, after a second: a fresh connect() would begin with another sequence number,
+ * which a NAT that has seen both SYNs takes for an intruder's (Linux does). So an attempt lives
+ * until after that.
  *
  * The public endpoint of a peer behind our own NAT is dialled a little later than its
  * private ones: through the NAT is the fallback.
@@ -39,7 +40,8 @@
 #include "agents/tcp/why.h"
 
 #define RENDEZVOUS_PATIENCE (2 * SEC)
-#define BLIND_FOR (900 * MSEC) /* one SYN only: the kernel would repeat it after a second */
+#define PEER_PATIENCE (1500 * MSEC) /* the kernel repeats a SYN after 1 s */
+#define BLIND_FOR (900 * MSEC)      /* one SYN only: the kernel would repeat it after a second */
 #define HAIRPIN_LATER (100 * MSEC)
 #define UNHEARD_FOR (5 * SEC) /* so long may a connection that was accepted say nothing */
 
@@ -126,8 +128,6 @@ static bool is_own(const struct tcp_punch *punch, const struct endpoint *endpoin
 
 static void start_punching(struct tcp_punch *punch, uint64_t now)
 {
-	/* Long enough for a handshake over a path that nothing is known of yet. */
-	uint64_t patience = clamp(3 * punch->meeting.round_trip, 200 * MSEC, SEC);
 	uint64_t first = now + punch->config.delay, public_first = first;
 	const struct introduction *peer = &punch->peer;
 	size_t i;
@@ -137,12 +137,13 @@ static void start_punching(struct tcp_punch *punch, uint64_t now)
 	for (i = 0; i < peer->private_count; i++) {
 		if (!endpoint_equal(&peer->privates[i], &peer->peer_public) &&
 		    !is_own(punch, &peer->privates[i]))
-			dial_start(&punch->dials[punch->dial_count++], &peer->privates[i], patience,
-				   first);
+			dial_start(&punch->dials[punch->dial_count++], &peer->privates[i],
+				   PEER_PATIENCE, first);
 	}
 	if (punch->dial_count > 0 && addr_equal(&peer->mapped.addr, &peer->peer_public.addr))
 		public_first += HAIRPIN_LATER;
-	dial_start(&punch->dials[punch->dial_count++], &peer->peer_public, patience, public_first);
+	dial_start(&punch->dials[punch->dial_count++], &peer->peer_public, PEER_PATIENCE,
+		   public_first);
 }
 
 static void follow_meeting(struct tcp_punch *punch, uint64_t now)
