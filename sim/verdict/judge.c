@@ -286,6 +286,10 @@ static int judge_path(struct trial *c, const json_t *value)
 
 	if (path && strcmp(path, "direct") == 0)
 		r = proof_direct(c->topo, c->timeline, verdict->run, &verdict->proof);
+	else if (path && strcmp(path, "relayed") == 0)
+		r = proof_relayed(c->topo, c->timeline, verdict->run, &verdict->proof);
+	else if (path && strcmp(path, "none") == 0 && is_agent(c, "relay"))
+		r = proof_none_relayed(c->topo, c->timeline, verdict->run, &verdict->proof);
 	else if (path && strcmp(path, "none") == 0 && is_agent(c, "icmp-punch"))
 		r = proof_none_icmp(c->topo, c->timeline, verdict->run, &verdict->proof);
 	else if (path && strcmp(path, "none") == 0)

@@ -105,6 +105,21 @@ struct pair pair_of(const struct topo *topo, const struct timeline *timeline, co
 	return pair;
 }
 
+const char *pair_text(const struct peer *peer, const char *field)
+{
+	return text_field(peer->run, field);
+}
+
+struct endpoint pair_endpoint(const struct peer *peer, const char *field)
+{
+	return endpoint_field(peer->run, field);
+}
+
+const char *pair_option(const struct topo *topo, const struct peer *peer, const char *name)
+{
+	return option_of(program_of(topo, peer->run), name);
+}
+
 void pair_tables(const struct timeline *timeline, const struct pair *pair,
 		 const struct router_view **ret, size_t *ret_count)
 {

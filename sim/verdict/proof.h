@@ -16,8 +16,7 @@ const char *outcome_name(enum outcome outcome); /* "held", ... */
 
 struct proof_line {
 	enum outcome outcome;
-	const char *part; /* "report", "source", "flow", "relay", "blind", "theory", "tried",
-			     "mapping" */
+	const char *part; /* what it is about: "report", "flow", ... as listed below */
 	char *text;       /* one sentence without full stop */
 };
 
@@ -61,7 +60,22 @@ int proof_none(const struct topo *topo, const struct timeline *timeline, const s
  * The same for two that tried by ICMP, without a rendezvous. Appends lines: report, tried
  * (the listener's NAT tracked its pings), theory (which condition is not met).
  */
-int proof_none_icmp(const struct topo *topo, const struct timeline *timeline,
-		    const struct run *run, struct proof *proof);
+int proof_none_icmp(const struct topo *topo, const struct timeline *timeline, const struct run *run,
+		    struct proof *proof);
+
+/*
+ * Is the relayed path that @run reports one? Appends lines:
+ *
+ *   report  both peers say "relayed" and how, and each counted all the other's payload
+ *   relay   what relayed is the node that the file gave them as relay
+ *   flow    every NAT on the way to it tracked as many packets as messages, both ways
+ *   direct  no NAT saw the two talk without it
+ */
+int proof_relayed(const struct topo *topo, const struct timeline *timeline, const struct run *run,
+		  struct proof *proof);
+
+/* Did two that only want to be relayed find nobody who does? Lines: report, asked. */
+int proof_none_relayed(const struct topo *topo, const struct timeline *timeline,
+		       const struct run *run, struct proof *proof);
 
 #endif
