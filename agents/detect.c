@@ -6,6 +6,7 @@
 #include "agents/cli/line.h"
 #include "agents/cli/options.h"
 #include "agents/detect/survey.h"
+#include "agents/detect/tcp_sockets.h"
 #include "agents/net/drive.h"
 #include "agents/net/resolve.h"
 #include "agents/net/wait.h"
@@ -14,6 +15,8 @@
 
 struct client {
 	struct survey survey;
+	bool tcp; /* asked for, and then `tcp_mapping` means something */
+	struct tcp_mapping tcp_mapping;
 	struct sockets sockets;
 	struct endpoint *local;
 };
@@ -115,6 +118,21 @@ static const struct drive_ops ops = {
 	.events = {.receive = client_receive, .refused = client_refused},
 };
 
+/* The mapping tests over TCP, from the address that UDP left by. */
+static int take_tcp(struct client *client, int signals)
+{
+	const struct detect_config *config = &client->survey.config.detect;
+	const struct notes notes = {.say = config->say, .context = config->say_context};
+	struct diag diag AUTO_DIAG = {0};
+	int r = tcp_mapping_run(&config->server, &client->local[SOCKET_MAPPING].addr,
+				config->timeout, &config->random, &notes, signals,
+				&client->tcp_mapping, &diag);
+
+	if (r < 0)
+		diag_print(&diag, stderr, false);
+	return r;
+}
+
 /* Each exam's findings, of those that were taken. */
 static void report_exams(const struct survey *survey, struct line *line)
 {
@@ -139,13 +157,24 @@ static void report_exams(const struct survey *survey, struct line *line)
 	line_text(line, "refresh", refresh_name(lifetime->refresh));
 }
 
-static int report(const struct survey *survey)
+static void report_tcp(const struct tcp_mapping *mapping, struct line *line)
 {
+	struct endpoint mapped;
+
+	line_text(line, "tcp_mapping", behaviour_name(tcp_mapping_verdict(mapping)));
+	if (tcp_mapping_mapped(mapping, &mapped))
+		line_endpoint(line, "tcp_mapped", &mapped);
+}
+
+static int report(const struct client *client, uint64_t now)
+{
+	const struct survey *survey = &client->survey;
 	const struct detect *core = &survey->detect;
 	struct observation seen = detect_observation(core);
 	struct finding finding = classify(&seen);
 	bool binding = core->config.binding_only;
-	const char *reason = survey_reason(survey);
+	const char *reason =
+		survey_reason(survey)[0] ? survey_reason(survey) : client->tcp_mapping.notes.reason;
 	struct line line;
 
 	line_begin(&line, "result");
@@ -165,12 +194,14 @@ static int report(const struct survey *survey)
 		line_boolean(&line, "alg", core->alg);
 	}
 	report_exams(survey, &line);
+	if (client->tcp)
+		report_tcp(&client->tcp_mapping, &line);
 	line_endpoint(&line, "server", &core->config.server);
 	if (core->has_other)
 		line_endpoint(&line, "alternate", &core->other);
 	if (seen.reached)
 		line_milliseconds(&line, "rtt_ms", core->rtt.smoothed);
-	line_milliseconds(&line, "elapsed_ms", survey->ended - core->started);
+	line_milliseconds(&line, "elapsed_ms", now - core->started);
 	line_integer(&line, "probes", detect_sent(core) + survey->sent);
 	line_integer(&line, "lost", detect_lost(core));
 	if (reason[0] != '\0')
@@ -205,6 +236,7 @@ int main(int argc, char *argv[])
 		 CLI_FLAG, &config.wanted[EXAM_HAIRPINNING], 0, false},
 		{0, "fragments", NULL, "also whether fragments pass", CLI_FLAG,
 		 &config.wanted[EXAM_FRAGMENTS], 0, false},
+		{0, "tcp", NULL, "also the mapping of TCP", CLI_FLAG, &client.tcp, 0, false},
 		{0, "lifetime", NULL, "also how long an idle mapping lives (takes its time)",
 		 CLI_FLAG, &config.wanted[EXAM_LIFETIME], 0, false},
 		{0, "lifetime-max", "SECONDS", "longest idle time to try (300)", CLI_SECONDS,
@@ -230,9 +262,11 @@ int main(int argc, char *argv[])
 		return 0;
 	if (r >= 0)
 		r = signals = wait_signals(&diag);
+	client.tcp |= all;
 	for (i = 0; all && i < EXAM_COUNT; i++)
 		config.wanted[i] = true;
-	if (r >= 0 && config.detect.binding_only && survey_sockets(config.wanted) > SOCKET_COUNT)
+	if (r >= 0 && config.detect.binding_only &&
+	    (client.tcp || survey_sockets(config.wanted) > SOCKET_COUNT))
 		r = diag_error(&diag, EINVAL, "--binding asks one question only");
 	if (r >= 0)
 		r = resolve_endpoint(server, 3478, &config.detect.server, &diag);
@@ -250,5 +284,7 @@ int main(int argc, char *argv[])
 	if (line_write(&ready, stdout) < 0)
 		return 1;
 	r = drive(&ops, &client, &client.sockets, signals);
-	return r == 0 ? report(&client.survey) : 1;
+	if (r == 0 && client.tcp)
+		r = take_tcp(&client, signals);
+	return r == 0 ? report(&client, clock_now()) : 1;
 }

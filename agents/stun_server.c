@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* stun-server: four sockets around stun/server.c. */
+/* stun-server: four UDP sockets and four TCP listeners around stun/server.c. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "agents/cli/line.h"
 #include "agents/cli/options.h"
 #include "agents/net/clock.h"
 #include "agents/net/resolve.h"
+#include "agents/net/tcp_server.h"
 #include "agents/net/udp.h"
 #include "agents/net/wait.h"
 #include "agents/stun/server.h"
@@ -19,6 +21,7 @@ enum { SOCKETS = 4, DATAGRAM_MAX = STUN_MESSAGE_MAX };
 struct listener {
 	struct stun_server core;
 	int fds[SOCKETS];         /* [ip * 2 + port], -1 for none */
+	struct tcp_server *tcp;   /* its listeners numbered in the same way */
 	uint8_t *request, *reply; /* DATAGRAM_MAX bytes each */
 	uint64_t requests, replies;
 	bool verbose;
@@ -30,6 +33,7 @@ static void listener_clear(struct listener *listener)
 
 	for (i = 0; i < SOCKETS; i++)
 		fd_cleanup(&listener->fds[i]);
+	tcp_server_free(listener->tcp);
 	free(listener->request);
 	free(listener->reply);
 }
@@ -41,7 +45,7 @@ static int listen_on(struct listener *listener, unsigned int ip, const struct ad
 
 	for (port = 0; port < 2; port++) {
 		struct endpoint local = {.addr = *addr, .port = ports[port]};
-		int off = 0;
+		int off = 0, r;
 		int fd = udp_open(&local, &listener->core.endpoints[ip][port], d);
 
 		if (fd < 0)
@@ -50,6 +54,9 @@ static int listen_on(struct listener *listener, unsigned int ip, const struct ad
 		/* PADDING is meant to be fragmented, so "do not fragment" must stay off (RFC
 		 * 5780 7.6). */
 		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &off, sizeof(off));
+		r = tcp_server_listen(listener->tcp, &listener->core.endpoints[ip][port], NULL, d);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -92,6 +99,25 @@ static void serve(struct listener *listener, struct stun_socket at)
 	}
 }
 
+/* The same over TCP, where the answer can but go back over the connection. */
+static void serve_stream(void *context, struct tcp_server *server, const struct tcp_client *client,
+			 const struct stun_message *message, uint64_t now)
+{
+	struct listener *listener = context;
+	unsigned int number = (unsigned int)client->listener;
+	struct stun_socket at = {.ip = number / 2, .port = number % 2, .stream = true};
+	struct stun_reply reply =
+		stun_server_answer(&listener->core, at, &client->from, message->bytes,
+				   message->length, listener->reply, TCP_SERVER_MESSAGE_MAX);
+
+	(void)now;
+	listener->requests++;
+	if (listener->verbose)
+		tell(listener, &client->from, &reply);
+	if (reply.length > 0 && tcp_server_send(server, client, listener->reply, reply.length) == 0)
+		listener->replies++;
+}
+
 static int announce(const struct listener *listener)
 {
 	struct line line;
@@ -105,17 +131,25 @@ static int announce(const struct listener *listener)
 
 static int run(struct listener *listener, int signals)
 {
-	bool ready[SOCKETS];
+	int fds[SOCKETS + 1];
+	bool ready[SOCKETS + 1];
 	struct line line;
 	unsigned int i;
 	int r = announce(listener);
 
+	memcpy(fds, listener->fds, sizeof(listener->fds));
+	fds[SOCKETS] = tcp_server_fd(listener->tcp);
+
 	while (r >= 0 && r != WAIT_STOP) {
-		r = wait_for(signals, listener->fds, SOCKETS, WAIT_FOREVER, ready);
+		uint64_t due = tcp_server_expire(listener->tcp, clock_now());
+
+		r = wait_for(signals, fds, SOCKETS + 1, due, ready);
 		for (i = 0; r == WAIT_READY && i < SOCKETS; i++) {
 			if (ready[i])
 				serve(listener, (struct stun_socket){.ip = i / 2, .port = i % 2});
 		}
+		if (r == WAIT_READY && ready[SOCKETS])
+			tcp_server_serve(listener->tcp, clock_now());
 	}
 	if (r < 0)
 		return r;
@@ -128,6 +162,10 @@ static int run(struct listener *listener, int signals)
 static int set_up(struct listener *listener, const char *primary, const char *alternate,
 		  uint16_t port, uint16_t alternate_port, struct diag *d)
 {
+	const struct tcp_server_config tcp = {.connections = 1024,
+					      .idle = 30 * SEC,
+					      .receive = serve_stream,
+					      .context = listener};
 	uint16_t ports[2] = {port, alternate_port};
 	struct addr addr;
 	int r;
@@ -138,7 +176,9 @@ static int set_up(struct listener *listener, const char *primary, const char *al
 	listener->reply = malloc(DATAGRAM_MAX);
 	if (!listener->request || !listener->reply)
 		return diag_error(d, ENOMEM, "out of memory");
-	r = resolve_address(primary, &addr, d);
+	r = tcp_server_new(&tcp, &listener->tcp, d);
+	if (r >= 0)
+		r = resolve_address(primary, &addr, d);
 	if (r >= 0)
 		r = listen_on(listener, 0, &addr, ports, d);
 	if (r < 0 || !alternate)
@@ -176,7 +216,8 @@ int main(int argc, char *argv[])
 	};
 	const struct cli cli = {
 		.program = "stun-server",
-		.summary = "Answer STUN Binding requests of RFC 3489, 5780 and 8489 clients.",
+		.summary = "Answer STUN Binding requests of RFC 3489, 5780 and 8489 clients, over "
+			   "UDP and TCP.",
 		.options = options,
 	};
 	struct diag diag AUTO_DIAG = {0};

@@ -29,8 +29,8 @@ struct rung {
 	unsigned int reminds; /* indications sent */
 	bool reminded;
 	uint64_t remind_first, remind_last; /* it was on its way between these */
-	uint64_t alive; /* verdict ANSWER_CAME: it was idle at least so long */
-	uint64_t gone;  /* verdict ANSWER_SILENCE: it was idle at most so long */
+	uint64_t alive;                     /* verdict ANSWER_CAME: it was idle at least so long */
+	uint64_t gone; /* verdict ANSWER_SILENCE: it was idle at most so long */
 };
 
 enum lifetime_stage {
@@ -44,10 +44,10 @@ struct lifetime {
 	enum lifetime_stage stage;
 	size_t first; /* X of rung 0; Y is behind the last rung's */
 	struct rung rungs[LIFETIME_RUNGS];
-	size_t count;       /* rungs of this pass */
-	uint64_t low, high; /* alive after `low`, gone after `high` (0: not seen gone) */
+	size_t count;               /* rungs of this pass */
+	uint64_t low, high;         /* alive after `low`, gone after `high` (0: not seen gone) */
 	unsigned int passes, tries; /* of the search, and of the refresh */
-	bool known; /* `low` and `high` mean something */
+	bool known;                 /* `low` and `high` mean something */
 	enum refresh refresh;
 };
 

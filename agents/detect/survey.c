@@ -74,7 +74,6 @@ static void enter(struct survey *survey, uint64_t now)
 			return;
 	}
 	survey->done = true;
-	survey->ended = now;
 }
 
 static void begin_exams(struct survey *survey, uint64_t now)

@@ -30,7 +30,6 @@ struct survey {
 	bool examining;        /* `detect` is done, and `exam` means something */
 	bool done;
 	bool taken[EXAM_COUNT]; /* and its verdict means something */
-	uint64_t ended;
 	unsigned int sent; /* datagrams of the exams */
 	struct allocation allocation;
 	struct hairpin hairpin;

@@ -76,7 +76,21 @@ static void read_response_port(struct request *request, const struct stun_attrib
 		request->malformed = true;
 }
 
-static struct request read_request(const struct stun_server *server,
+static void read_change(struct request *request, const struct stun_server *server, bool stream,
+			const struct stun_attribute *attribute)
+{
+	if (request->asks_change)
+		return;
+	request->asks_change = true;
+	if (!server->alternate)
+		note_unknown(request, attribute->type); /* RFC 5780 section 6 */
+	else if (!stun_read_u32(attribute, &request->change))
+		request->malformed = true;
+	else if (stream && request->change != 0)
+		note_unknown(request, attribute->type);
+}
+
+static struct request read_request(const struct stun_server *server, bool stream,
 				   const struct stun_message *message)
 {
 	struct request request = {0};
@@ -85,12 +99,7 @@ static struct request read_request(const struct stun_server *server,
 	while (stun_next(message, &attribute)) {
 		switch (attribute.type) {
 		case STUN_CHANGE_REQUEST:
-			if (!server->alternate)
-				note_unknown(&request, attribute.type); /* RFC 5780 section 6 */
-			else if (!request.asks_change &&
-				 !stun_read_u32(&attribute, &request.change))
-				request.malformed = true;
-			request.asks_change = true;
+			read_change(&request, server, stream, &attribute);
 			break;
 		case STUN_PADDING:
 			if (!request.padded)
@@ -98,7 +107,9 @@ static struct request read_request(const struct stun_server *server,
 			request.padded = true;
 			break;
 		case STUN_RESPONSE_PORT:
-			if (!request.has_response_port)
+			if (stream)
+				note_unknown(&request, attribute.type);
+			else if (!request.has_response_port)
 				read_response_port(&request, &attribute);
 			break;
 		default:
@@ -161,7 +172,7 @@ struct stun_reply stun_server_answer(const struct stun_server *server, struct st
 	fingerprint = stun_check_fingerprint(&message);
 	if (fingerprint == STUN_FINGERPRINT_WRONG)
 		return answer;
-	request = read_request(server, &message);
+	request = read_request(server, at.stream, &message);
 	refused = request.malformed || request.unknown_count > 0;
 	stun_begin(&reply, buffer, capacity, refused ? STUN_ERROR : STUN_SUCCESS, STUN_BINDING,
 		   stun_id(&message));

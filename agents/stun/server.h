@@ -20,6 +20,7 @@ struct stun_server {
 
 struct stun_socket {
 	unsigned int ip, port; /* 0 or 1 each */
+	bool stream;           /* TCP: the answer has to go back the way the request came */
 };
 
 struct stun_reply {
@@ -30,7 +31,8 @@ struct stun_reply {
 
 /*
  * Answer @datagram, which came from @from to socket @at, into @buffer. Anything but
- * a well-formed Binding request is met with silence.
+ * a well-formed Binding request is met with silence. What would send the answer elsewhere
+ * over a stream is refused with 420 (RFC 5780 section 3).
  */
 struct stun_reply stun_server_answer(const struct stun_server *server, struct stun_socket at,
 				     const struct endpoint *from, const void *datagram,
