@@ -69,12 +69,13 @@ static void pass_time(struct portmap *portmap, uint64_t now)
 {
 	if (portmap->phase == PORTMAP_OVER)
 		return;
-	if (portmap->phase == PORTMAP_HELD && now >= portmap->expires) {
+	if (portmap->phase == PORTMAP_HELD && !portmap->asking && now >= portmap->due) {
+		ask(portmap, now); /* also when we have overslept its end: it may be had again */
+	} else if (portmap->phase == PORTMAP_HELD && portmap->asking && portmap->interval &&
+		   now >= portmap->expires && now >= portmap->due) {
 		snprintf(portmap->reason, sizeof(portmap->reason),
 			 "the gateway did not renew the mapping before its end");
 		end(portmap, PORTMAP_EXPIRED);
-	} else if (portmap->phase == PORTMAP_HELD && !portmap->asking && now >= portmap->due) {
-		ask(portmap, now);
 	} else if (portmap->phase != PORTMAP_HELD &&
 		   now - portmap->asked >= portmap->config.timeout) {
 		give_up(portmap);
@@ -118,12 +119,12 @@ bool portmap_send(struct portmap *portmap, uint64_t now, struct datagram *ret)
 
 uint64_t portmap_due(const struct portmap *portmap)
 {
-	uint64_t last = portmap->asked + portmap->config.timeout;
+	const uint64_t last = portmap->asked + portmap->config.timeout;
 
 	if (portmap->phase == PORTMAP_OVER)
 		return UINT64_MAX;
 	if (portmap->phase == PORTMAP_HELD)
-		last = portmap->expires;
+		return portmap->due;
 	return portmap->due < last ? portmap->due : last;
 }
 
