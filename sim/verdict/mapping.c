@@ -33,8 +33,6 @@ static bool match(const struct flow *flow, const struct endpoint *inside,
 {
 	struct mapping mapping = {.protocol = flow->protocol, .inside = *inside, .remote = *remote};
 
-	if (flow->protocol != IPPROTO_UDP)
-		return false;
 	if (endpoint_equal(&flow->source, inside) && endpoint_equal(&flow->destination, remote)) {
 		mapping.outside = flow->reply_destination;
 		mapping.sent = flow->packets;
@@ -52,7 +50,7 @@ static bool match(const struct flow *flow, const struct endpoint *inside,
 	return true;
 }
 
-bool mapping_find(const struct router_view *view, const struct endpoint *inside,
+bool mapping_find(const struct router_view *view, uint8_t protocol, const struct endpoint *inside,
 		  const struct endpoint *remote, struct mapping *ret)
 {
 	struct mapping mapping;
@@ -60,7 +58,8 @@ bool mapping_find(const struct router_view *view, const struct endpoint *inside,
 	size_t i;
 
 	for (i = 0; i < view->flow_count; i++) {
-		if (!match(&view->flows[i], inside, remote, &mapping))
+		if (view->flows[i].protocol != protocol ||
+		    !match(&view->flows[i], inside, remote, &mapping))
 			continue;
 		if (!found || mapping.sent + mapping.received > ret->sent + ret->received)
 			*ret = mapping;

@@ -20,9 +20,9 @@ struct mapping {
 /* A flow read by what was translated; an untranslated one counts as opened from inside. */
 struct mapping mapping_of(const struct flow *flow);
 
-/* The UDP flow of @view between @inside and @remote, whoever opened it: the busiest if there are
- * more. */
-bool mapping_find(const struct router_view *view, const struct endpoint *inside,
+/* The flow of @protocol that @view has between @inside and @remote, whoever opened it: the busiest
+ * if there are more. */
+bool mapping_find(const struct router_view *view, uint8_t protocol, const struct endpoint *inside,
 		  const struct endpoint *remote, struct mapping *ret);
 
 /* "192.168.1.1:7777 -> 1.2.3.4:7777 -> 5.6.7.8:8888", without the middle when nothing is

@@ -89,6 +89,8 @@ static struct peer peer_of(const struct topo *topo, const struct run *run)
 		.met = endpoint_field(run, "peer"),
 		.sent = count_field(run, "sent"),
 		.received = count_field(run, "received"),
+		.protocol = strcmp(text_field(run, "transport"), "tcp") == 0 ? IPPROTO_TCP
+									     : IPPROTO_UDP,
 		.silent = strcmp(option_of(program, "technique"), "reversal") == 0,
 	};
 }

@@ -21,6 +21,7 @@ struct peer {
 	struct endpoint local, seen, told, met; /* own; own as the rendezvous saw it; the peer's as
 						   told; the peer's as met on the path */
 	uint64_t sent, received;
+	uint8_t protocol; /* IPPROTO_TCP where it says so, else IPPROTO_UDP */
 	bool silent; /* it was told to ask to be called, and to send nothing before */
 };
 

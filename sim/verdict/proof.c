@@ -211,7 +211,7 @@ static int count_others(const struct scene *scene, const struct peer *self, stru
 	ret->counted = true;
 	for (i = 0; i < view->flow_count; i++) {
 		mapping = mapping_of(&view->flows[i]);
-		if (mapping.protocol != IPPROTO_UDP ||
+		if (mapping.protocol != self->protocol ||
 		    !endpoint_equal(&mapping.inside, &self->local) ||
 		    endpoint_equal(&mapping.remote, &self->met))
 			continue;

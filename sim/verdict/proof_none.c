@@ -137,7 +137,7 @@ static int prove_tried(const struct scene *scene, const struct side *side)
 	if (!view || view->problem)
 		return proof_add(scene->proof, UNDECIDED, "tried", "%s: %s", side->router,
 				 view ? view->problem : "its table was not read");
-	if (!mapping_find(view, &peer->local, &peer->told, &mapping))
+	if (!mapping_find(view, peer->protocol, &peer->local, &peer->told, &mapping))
 		return proof_add(scene->proof, UNDECIDED, "tried",
 				 "%s was told %s, but %s tracked no packet to it", peer->name, told,
 				 side->router);
@@ -216,9 +216,8 @@ static bool is_turned_round(const struct scene *scene, const struct peer *peer)
 	if (owner == TOPO_NONE)
 		return false;
 	node = &scene->topo->nodes[owner];
-	return way_translates(node) &&
-	       (nat_promise(&node->nat).kind == NAT_CUSTOM ||
-		node->nat.hairpinning != HAIRPINNING_OFF);
+	return way_translates(node) && (nat_promise(&node->nat).kind == NAT_CUSTOM ||
+					node->nat.hairpinning != HAIRPINNING_OFF);
 }
 
 static int tell_unexplained(const struct scene *scene, const char *why)
@@ -282,7 +281,7 @@ static int show_mapping(const struct scene *scene, const struct side *side)
 	if (!side->way.count || !addr_bits(&peer->seen.addr))
 		return 0;
 	view = router_view_of(scene->views, scene->view_count, side->way.routers[0]);
-	if (!view || !mapping_find(view, &peer->local, &peer->told, &mapping))
+	if (!view || !mapping_find(view, peer->protocol, &peer->local, &peer->told, &mapping))
 		return 0;
 	endpoint_format(&peer->local, local);
 	endpoint_format(&peer->seen, seen);

@@ -246,7 +246,7 @@ static int prove_asked(const struct scene *scene, const struct peer *self)
 	view = way.count
 		       ? router_view_of(scene->trail.views, scene->trail.view_count, way.routers[0])
 		       : NULL;
-	found = view && mapping_find(view, &self->local, &relay, &mapping);
+	found = view && mapping_find(view, self->protocol, &self->local, &relay, &mapping);
 	free(way.routers);
 	if (blocked)
 		return proof_add(scene->trail.proof, HELD, "asked",

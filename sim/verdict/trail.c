@@ -47,7 +47,7 @@ int trail_follow(const struct trail *trail, const struct peer *self, const struc
 			return proof_add(trail->proof, UNDECIDED, "flow", "%s: %s",
 					 router_name(trail, way->routers[i]),
 					 view ? view->problem : "its table was not read");
-		if (!mapping_find(view, &inside, remote, &mapping))
+		if (!mapping_find(view, self->protocol, &inside, remote, &mapping))
 			return proof_add(trail->proof, BROKEN, "flow",
 					 "%s tracked no packets between %s and %s",
 					 router_name(trail, way->routers[i]),
