@@ -24,6 +24,7 @@
 #include <time.h>
 
 #include "nft-rules/custom.h"
+#include "nft-rules/interfaces.h"
 #include "nft-rules/ir.h"
 
 /* Only after the C library's <netinet/in.h>, whose types it defines too. */
@@ -415,6 +416,8 @@ static int apply_batch(const struct ruleset *ruleset, struct mnl_socket *socket,
 	/* Any number will do that tells this batch's answers from an earlier one's. */
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	batch.first = batch.next = (uint32_t)now.tv_nsec;
+	if (interfaces_number(ruleset, mnl_socket_get_fd(socket)) < 0)
+		batch.error = -ENOMEM;
 	put_all(&batch, ruleset);
 	r = batch.error;
 	if (r < 0)

@@ -110,11 +110,13 @@ const char *expr_joined(const struct builder *b, unsigned int reg, size_t count,
 	return text;
 }
 
-void expr_compare(struct builder *b, unsigned int reg, const void *data, size_t length, bool equal)
+struct nftnl_expr *expr_compare(struct builder *b, unsigned int reg, const void *data,
+				size_t length, bool equal)
 {
 	struct nftnl_expr *expr = expr_new(b, "cmp");
 
 	expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, expr_register(reg));
 	expr_set_u32(expr, NFTNL_EXPR_CMP_OP, equal ? NFT_CMP_EQ : NFT_CMP_NEQ);
 	expr_set_data(b, expr, NFTNL_EXPR_CMP_DATA, data, length);
+	return expr;
 }

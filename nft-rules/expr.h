@@ -36,6 +36,7 @@ struct builder expr_rule(struct ruleset *ruleset, struct chain *chain, const cha
 enum field {
 	FIELD_IP_SADDR,
 	FIELD_IP_DADDR,
+	FIELD_IP_PROTOCOL,
 	FIELD_UDP_SPORT,
 	FIELD_UDP_DPORT,
 	FIELD_TCP_SPORT,

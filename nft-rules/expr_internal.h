@@ -30,12 +30,13 @@ void expr_set_text(struct builder *b, unsigned int reg, const char *format, ...)
 void expr_say(struct builder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *expr_joined(const struct builder *b, unsigned int reg, size_t count,
 			char text[EXPR_JOINED_MAX]);
-void expr_compare(struct builder *b, unsigned int reg, const void *data, size_t length, bool equal);
+struct nftnl_expr *expr_compare(struct builder *b, unsigned int reg, const void *data,
+				size_t length, bool equal);
 void expr_load_value(struct builder *b, unsigned int reg, uint32_t value);
 void expr_change_bits(struct builder *b, unsigned int reg, uint32_t mask, uint32_t flip);
 void expr_draw_number(struct builder *b, unsigned int reg, enum draw draw, uint32_t modulus,
 		      uint32_t offset);
-void expr_load_meta(struct builder *b, unsigned int reg, uint32_t key);
+struct nftnl_expr *expr_load_meta(struct builder *b, unsigned int reg, uint32_t key);
 void expr_load_ct(struct builder *b, unsigned int reg, uint32_t key, int direction);
 
 /* Where in the packet a payload expression reads or writes. */

@@ -18,6 +18,7 @@ static const struct {
 } fields[] = {
 	[FIELD_IP_SADDR] = {"ip saddr", NFT_PAYLOAD_NETWORK_HEADER, 12, 4},
 	[FIELD_IP_DADDR] = {"ip daddr", NFT_PAYLOAD_NETWORK_HEADER, 16, 4},
+	[FIELD_IP_PROTOCOL] = {"ip protocol", NFT_PAYLOAD_NETWORK_HEADER, 9, 1},
 	[FIELD_UDP_SPORT] = {"udp sport", NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2},
 	[FIELD_UDP_DPORT] = {"udp dport", NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2},
 	[FIELD_TCP_SPORT] = {"tcp sport", NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2},
@@ -160,12 +161,13 @@ void expr_change_port(struct builder *b, unsigned int reg, uint16_t mask, uint16
 		expr_set_text(b, reg, "%.64s ^ %u", before, flip);
 }
 
-void expr_load_meta(struct builder *b, unsigned int reg, uint32_t key)
+struct nftnl_expr *expr_load_meta(struct builder *b, unsigned int reg, uint32_t key)
 {
 	struct nftnl_expr *expr = expr_new(b, "meta");
 
 	expr_set_u32(expr, NFTNL_EXPR_META_KEY, key);
 	expr_set_u32(expr, NFTNL_EXPR_META_DREG, expr_register(reg));
+	return expr;
 }
 
 /* @direction: IP_CT_DIR_..., or -1 for what has none. */

@@ -18,10 +18,12 @@ static void match_interface(struct builder *b, uint32_t key, const char *key_nam
 			    bool equal)
 {
 	char padded[IFNAMSIZ] = "";
+	struct nftnl_expr *load, *compare;
 
 	snprintf(padded, sizeof(padded), "%s", name);
-	expr_load_meta(b, 0, key);
-	expr_compare(b, 0, padded, sizeof(padded), equal);
+	load = expr_load_meta(b, 0, key);
+	compare = expr_compare(b, 0, padded, sizeof(padded), equal);
+	ir_add_interface(b->ruleset, load, compare);
 	expr_say(b, "%s %s\"%s\"", key_name, equal ? "" : "!= ", name);
 }
 
@@ -41,9 +43,14 @@ void expr_match_l4proto(struct builder *b, uint8_t protocol)
 
 	if (protocol != IPPROTO_ICMP)
 		name = protocol == IPPROTO_UDP ? "udp" : "tcp";
-	expr_load_meta(b, 0, NFT_META_L4PROTO);
+	if (b->ruleset->inet) { /* IPv6 keeps it elsewhere */
+		expr_load_meta(b, 0, NFT_META_L4PROTO);
+		expr_set_text(b, 0, "meta l4proto");
+	} else { /* a byte of the header costs the kernel less */
+		expr_load_field(b, 0, FIELD_IP_PROTOCOL);
+	}
 	expr_compare(b, 0, &protocol, sizeof(protocol), true);
-	expr_say(b, "meta l4proto %s", name);
+	expr_say(b, "%s %s", b->registers[0], name);
 }
 
 void expr_match_addr(struct builder *b, enum field field, const struct addr *addr, bool equal)

@@ -7,9 +7,11 @@
  * one of `leave`, lets it pass, and no other of that chain is asked. They decide nothing that the
  * rules behind them would not decide the same way: they are those rules' commonest end, first.
  *
- * What costs is not the table (some 90 ns with its key) but each rule that is asked in vain, above
- * all one that asks for an interface's name: the kernel copies it. So the external address is
- * compared first; it tells the two directions apart at once.
+ * What costs is less the table (some 110 ns with its key) than each expression that is evaluated in
+ * vain: 10 ns for a field of the packet, 50 for an interface. So the external address comes first,
+ * which tells the two directions apart at once, and the interface is asked for once in each
+ * chain, where everything else has failed. UDP's rule is the first of all; TCP's packets are
+ * bigger and fewer, and find theirs behind the interface.
  *
  * Where an axis wants to see every packet (a mapping that a reset kills, a DMZ host) or
  * there are several external addresses, there is no short way.
@@ -40,40 +42,34 @@ static struct builder begin(const struct translation *t, struct chain *chain, en
 	return b;
 }
 
-static void arrives(const struct translation *t, struct chain *arrive, const char *comment)
+/*
+ * Not asked is where the packet comes from. What the inside sends to the external address
+ * gets no further by it than to the router itself, unless hairpinning is declared:
+ * guard_add_input() refuses it there.
+ */
+void fast_add_arrive(const struct translation *t, struct chain *chain)
 {
-	struct builder b = begin(t, arrive, FIELD_IP_DADDR, comment);
+	struct builder b;
 
-	expr_match_iifname(&b, t->router->outside, true);
+	if (!has_short_way(t))
+		return;
+	b = begin(t, chain, FIELD_IP_DADDR, "the short way: permitted");
 	translation_load_needed(t, &b, REG_PERMISSION);
 	expr_match_set(&b, REG_PERMISSION, t->permit, true);
 	expr_accept(&b);
 }
 
-void fast_add_arrive(const struct translation protocols[NAT_PROTOCOLS], struct chain *arrive)
-{
-	if (!has_short_way(&protocols[NAT_UDP]))
-		return;
-	arrives(&protocols[NAT_UDP], arrive, "the short way: from outside, and permitted");
-	arrives(&protocols[NAT_TCP], arrive, NULL);
-}
-
 /* To the inside, too, everything may leave, so the rule need not ask where it goes. */
-static void leaves(const struct translation *t, struct chain *leave, const char *comment)
+void fast_add_leave(const struct translation *t, struct chain *chain)
 {
-	struct builder b = begin(t, leave, FIELD_IP_SADDR, comment);
+	struct builder b;
 
+	if (!has_short_way(t))
+		return;
+	b = begin(t, chain, FIELD_IP_SADDR, "the short way: refreshed lately");
 	if (t->protocol->number == IPPROTO_TCP)
 		expr_match_tcp_flags(&b, TCP_FIN | TCP_RST, 0, true);
 	translation_load_given(t, &b, 0);
 	expr_match_set(&b, 0, t->fresh, true);
 	expr_accept(&b);
-}
-
-void fast_add_leave(const struct translation protocols[NAT_PROTOCOLS], struct chain *leave)
-{
-	if (!has_short_way(&protocols[NAT_UDP]))
-		return;
-	leaves(&protocols[NAT_UDP], leave, "the short way: from outside's view, refreshed lately");
-	leaves(&protocols[NAT_TCP], leave, NULL);
 }

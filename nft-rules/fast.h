@@ -5,8 +5,9 @@
 
 #include "nft-rules/translation.h"
 
-/* The first rules of `arrive` and of `leave`; none where the axes need more to be looked at. */
-void fast_add_arrive(const struct translation protocols[NAT_PROTOCOLS], struct chain *arrive);
-void fast_add_leave(const struct translation protocols[NAT_PROTOCOLS], struct chain *leave);
+/* The first rule of a chain that packets of @t's protocol go through when they arrive, or when they
+ * leave; none where the axes need more to be looked at. */
+void fast_add_arrive(const struct translation *t, struct chain *chain);
+void fast_add_leave(const struct translation *t, struct chain *chain);
 
 #endif

@@ -265,6 +265,24 @@ void guard_add_dstnat(const struct translation protocols[NAT_PROTOCOLS], struct 
 	forwards_add_dstnat(&protocols[NAT_TCP], chain);
 }
 
+/* What the inside sends to the router's outside is not for the router, whatever it is. */
+static void refuse_hairpins(struct ruleset *ruleset, const struct nat_router *router,
+			    struct chain *input)
+{
+	struct builder b;
+	size_t i;
+
+	for (i = 0; i < router->external_count; i++) {
+		b = expr_rule(ruleset, input,
+			      i ? NULL
+				: "no hairpinning: the inside does not reach it by its outside");
+		expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[i], true);
+		expr_match_iifname(&b, router->outside, false);
+		expr_match_iifname(&b, "lo", false);
+		expr_drop(&b);
+	}
+}
+
 /*
  * The guard of the router itself. A stranger's packet that gets here would be
  * answered (by an ICMP error or a reset) and, worse, confirmed: its conntrack entry
@@ -277,6 +295,8 @@ void guard_add_input(struct ruleset *ruleset, const struct nat_router *router)
 	struct chain *chain = ir_add_chain(ruleset, &hook_input, "for the router itself", "input");
 	struct builder b;
 
+	if (nat->kind == NAT_TRANSLATE && nat->hairpinning == HAIRPINNING_OFF)
+		refuse_hairpins(ruleset, router, chain);
 	port_mapping_add_input(ruleset, router, chain);
 	b = expr_rule(ruleset, chain, "answers to what the router itself sent");
 	expr_match_iifname(&b, router->outside, true);

@@ -41,6 +41,17 @@ void ruleset_free(struct ruleset *ruleset)
 	free(ruleset);
 }
 
+void ir_add_interface(struct ruleset *ruleset, struct nftnl_expr *load, struct nftnl_expr *compare)
+{
+	if (ruleset->error)
+		return;
+	if (ruleset->interface_count == IR_INTERFACES_MAX) {
+		ir_fail(ruleset, -E2BIG);
+		return;
+	}
+	ruleset->interfaces[ruleset->interface_count++] = (struct interface_match){load, compare};
+}
+
 void ir_fail(struct ruleset *ruleset, int error)
 {
 	if (!ruleset->error)

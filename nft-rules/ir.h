@@ -26,6 +26,7 @@ enum {
 	IR_FIELDS_MAX = 5,
 	IR_SETS_MAX = 48,
 	IR_CHAINS_MAX = 72,
+	IR_INTERFACES_MAX = 128,
 };
 
 /*
@@ -84,7 +85,14 @@ struct chain {
 	size_t rule_count;
 };
 
+/* Two expressions of a rule: an interface's name is loaded, and compared. */
+struct interface_match {
+	struct nftnl_expr *load, *compare;
+};
+
 struct ruleset {
+	struct interface_match interfaces[IR_INTERFACES_MAX];
+	size_t interface_count;
 	struct set sets[IR_SETS_MAX];
 	size_t set_count;
 	struct chain chains[IR_CHAINS_MAX];
@@ -115,6 +123,9 @@ struct rule *ir_add_rule(struct ruleset *ruleset, struct chain *chain, const cha
 
 /* Add a statement's text to a rule; what it cannot hold becomes ruleset->error. */
 void ir_add_statement(struct ruleset *ruleset, struct rule *rule, const char *text);
+
+/* Remember a match that interfaces_number() may change. */
+void ir_add_interface(struct ruleset *ruleset, struct nftnl_expr *load, struct nftnl_expr *compare);
 
 void ir_fail(struct ruleset *ruleset, int error); /* keeps the first error */
 

@@ -50,6 +50,10 @@ int ruleset_print(const struct ruleset *ruleset, FILE *out);
  * Install the ruleset through @socket, a bound NETLINK_NETFILTER socket that was
  * opened in the router's namespace: one transaction, all or nothing.
  *
+ * The interfaces that are there are matched by index, whatever their names become: a
+ * ruleset is for one namespace, and who replaces its outside interface by one with
+ * another index installs the rules anew.
+ *
  * Returns 0 or -errno; @d then names the object the kernel refused and why.
  */
 int ruleset_apply(const struct ruleset *ruleset, struct mnl_socket *socket, struct diag *d);

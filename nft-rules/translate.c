@@ -302,22 +302,6 @@ struct builder translation_echo_rule(const struct translation *t, struct chain *
 	return b;
 }
 
-static void refuse_hairpins(struct ruleset *ruleset, const struct nat_router *router,
-			    struct chain *arrive)
-{
-	struct builder b;
-	size_t i;
-
-	for (i = 0; i < router->external_count; i++) {
-		b = expr_rule(ruleset, arrive,
-			      i ? NULL
-				: "no hairpinning: the inside does not reach it by its outside");
-		expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[i], true);
-		expr_match_iifname(&b, "lo", false);
-		expr_drop(&b);
-	}
-}
-
 /* Every packet that arrives, before conntrack hears of it. */
 static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 		       const struct translation t[NAT_PROTOCOLS])
@@ -328,14 +312,12 @@ static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 					    "every packet, before conntrack sees it", "arrive");
 	struct builder b;
 
-	fast_add_arrive(t, arrive);
+	fast_add_arrive(&t[NAT_UDP], arrive);
 	b = expr_rule(ruleset, arrive, NULL);
 	expr_match_iifname(&b, router->outside, true);
 	expr_goto(&b, strangers);
 
-	if (router->nat->hairpinning == HAIRPINNING_OFF)
-		refuse_hairpins(ruleset, router, arrive);
-
+	fast_add_arrive(&t[NAT_TCP], strangers);
 	strangers = pool_add_gate(ruleset, router, strangers, FIELD_IP_DADDR, "to_external",
 				  "nothing else is known outside");
 
@@ -403,15 +385,18 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 		      const struct translation t[NAT_PROTOCOLS])
 {
 	struct chain *chain =
-		ir_add_chain(ruleset, &hook_leave, "every packet that leaves, translated", "leave");
+		ir_add_chain(ruleset, NULL, "to the outside, translated", "to_outside");
+	struct chain *leave =
+		ir_add_chain(ruleset, &hook_leave, "every packet that leaves", "leave");
 	struct builder b;
 
-	fast_add_leave(t, chain);
-	timers_add_reset(&t[NAT_TCP], chain);
-	b = expr_rule(ruleset, chain, NULL);
-	expr_match_oifname(&b, router->outside, false);
-	expr_accept(&b);
+	fast_add_leave(&t[NAT_UDP], leave);
+	b = expr_rule(ruleset, leave, NULL);
+	expr_match_oifname(&b, router->outside, true);
+	expr_goto(&b, chain);
+	timers_add_reset(&t[NAT_TCP], leave);
 
+	fast_add_leave(&t[NAT_TCP], chain);
 	icmp_add_leave(ruleset, router, chain);
 	chain = pool_add_gate(ruleset, router, chain, FIELD_IP_SADDR, "from_external",
 			      "nothing private leaves");

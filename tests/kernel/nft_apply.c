@@ -75,7 +75,7 @@ Test(apply, a_refused_rule_is_named_and_nothing_of_the_rest_is_installed)
 	expr_masquerade(&b);
 	cr_assert(bad->error == 0);
 	cr_assert(ruleset_apply(bad, socket, &d) == -EOPNOTSUPP, "it was not refused");
-	cr_assert(tells(&d, "while adding rule 3 of chain input (an impossible one)"),
+	cr_assert(tells(&d, "while adding rule 4 of chain input (an impossible one)"),
 		  "it says: %s", d.entries[0].message);
 	diag_clear(&d);
 	cr_assert(ruleset_apply(good, socket, &d) == 0, "something of the refused rules is left");

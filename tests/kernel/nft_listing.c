@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "kern/batch.h"
+#include "kern/link.h"
 #include "kern/netns.h"
 #include "nft-rules/ruleset.h"
 #include "support/must_run.h"
@@ -57,6 +59,19 @@ static bool have_the_nft(void)
 	char text[LISTING_MAX];
 
 	return nft(-1, argv, text) == 0 && strstr(text, "v1.0.6 ");
+}
+
+static void add_interface(struct netns *netns, const char *name)
+{
+	CLEANUP(batch_free_cleanup) struct batch *batch = NULL;
+	struct link_end bridge = {.index = LINK_FIRST_FREE};
+	AUTO_DIAG struct diag d = {0};
+	size_t tag;
+
+	snprintf(bridge.name, sizeof(bridge.name), "%s", name);
+	cr_assert(batch_new(&batch) == 0);
+	cr_assert(link_add_bridge(batch, 0, &bridge) == 0);
+	cr_assert(batch_commit(batch, netns, &tag, &d) == 0);
 }
 
 static void install(struct netns *netns, const struct nat *nat, size_t addresses)
@@ -132,6 +147,33 @@ Test(listing, of_each_named_nat_is_what_the_kernel_has)
 			update(path, now);
 		read_whole(path, kept);
 		cr_assert_str_eq(now, kept, "%s is not what the kernel has", path);
+	}
+}
+
+/* nft says iif for an index and iifname for a name. */
+Test(listing, has_an_interface_by_its_index_if_it_is_there_and_else_by_its_name)
+{
+	static const char *const argv[] = {"nft", "list", "ruleset", NULL};
+	const char *const names[] = {"internet", "other"};
+	char text[LISTING_MAX];
+	size_t i;
+
+	SKIP_UNLESS(geteuid() == 0, "needs root, or: unshare -Urn THIS_TEST");
+	for (i = 0; i < 2; i++) {
+		CLEANUP(netns_free_cleanup) struct netns *netns = NULL;
+		AUTO_DIAG struct diag d = {0};
+		bool there = i == 0;
+
+		cr_assert(netns_new(&netns, &d) == 0);
+		add_interface(netns, names[i]);
+		install(netns, &nat_find("port-restricted-cone")->nat, 1);
+		cr_assert(nft(netns->fd, argv, text) == 0);
+		cr_assert(!strstr(text, "iifname \"internet\"") == there &&
+				  !strstr(text, "oifname \"internet\"") == there,
+			  "%s: %s", names[i], text);
+		cr_assert(!strstr(text, "iif \"internet\" goto from_outside") != there &&
+				  !strstr(text, "oif \"internet\" goto to_outside") != there,
+			  "%s: %s", names[i], text);
 	}
 }
 

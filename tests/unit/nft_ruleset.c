@@ -111,7 +111,7 @@ Test(print, shows_the_rule_that_makes_the_difference)
 		{"symmetric", "$port = numgen random mod 64512 offset 1024"},
 		{"linux-masquerade", "oifname \"internet\" masquerade"},
 		{"firewall", "iifname \"internet\" ct state established,related accept"},
-		{"udp-blocked", "oifname \"internet\" meta l4proto udp drop"},
+		{"udp-blocked", "oifname \"internet\" ip protocol udp drop"},
 	};
 	size_t i;
 
