@@ -250,6 +250,8 @@ int main(int argc, char *argv[])
 		{0, "technique", "WORD",
 		 "punch, or reversal: the other peer is to send first (punch)", CLI_TEXT,
 		 &technique, 0, false},
+		{0, "pause", "SECONDS", "in the middle of the messages (0)", CLI_SECONDS,
+		 &config.talk.pause, 3600, false},
 		{0, "hold", "SECONDS", "keep the path after the last message (0)", CLI_SECONDS,
 		 &config.talk.hold, 86400, false},
 		{0, "keepalive", "SECONDS", "send something after so long a silence (15)",

@@ -188,6 +188,8 @@ static void take_reply(struct talk *talk, const struct sealed *sealed, uint64_t 
 	if (talk->question == TALK_MESSAGE) {
 		talk->acknowledged++;
 		talk->next = now + talk->config.interval;
+		if (talk->acknowledged == talk->config.messages / 2)
+			talk->next += talk->config.pause;
 		talk->hold_until = now + talk->config.hold;
 	} else if (talk->question == TALK_BYE) {
 		talk->bye_delivered = true;

@@ -18,6 +18,7 @@
 struct talk_config {
 	uint32_t messages;  /* to be sent */
 	uint64_t interval;  /* between one's acknowledgement and the next */
+	uint64_t pause;     /* once, when half of the messages are acknowledged */
 	uint64_t hold;      /* keep the path for this long after the last message */
 	uint64_t keepalive; /* send something after so long a silence of ours; 0: TALK_KEEPALIVE */
 	uint64_t patience;  /* a path is dead that answers nothing for this long; 0: TALK_PATIENCE

@@ -43,6 +43,7 @@ static const struct agent_option punch_options[] = {
 	{"interval", OPTION_SECONDS, FILL_NONE, false},
 	{"timeout", OPTION_SECONDS, FILL_NONE, false},
 	{"technique", OPTION_TEXT, FILL_NONE, false},
+	{"pause", OPTION_SECONDS, FILL_NONE, false},
 	{"hold", OPTION_SECONDS, FILL_NONE, false},
 	{"keepalive", OPTION_SECONDS, FILL_NONE, false},
 	{"patience", OPTION_SECONDS, FILL_NONE, false},
