@@ -171,18 +171,26 @@ static char *detect_words(const json_t *result)
 
 static char *punch_words(const json_t *result)
 {
-	const char *path = text(result, "path");
+	const char *path = text(result, "path"), *reason = text(result, "reason");
 	json_int_t sent = json_integer_value(json_object_get(result, "sent"));
 	json_int_t received = json_integer_value(json_object_get(result, "received"));
+	json_int_t repunched = json_integer_value(json_object_get(result, "repunched"));
+	char again[40] = "";
 
 	if (!has(result, "peer"))
-		return words("path %s: %s", path, text(result, "reason"));
-	return words(
-		"path %s: %s, seen as %s, met %s (%s candidate); messages: %" JSON_INTEGER_FORMAT
-		" sent, %" JSON_INTEGER_FORMAT " received; connected after %.3g ms",
-		path, text(result, "local"), text(result, "public"), text(result, "peer"),
-		text(result, "candidate"), sent, received,
-		json_number_value(json_object_get(result, "connect_ms")));
+		return words("path %s: %s", path, reason);
+	if (repunched > 0)
+		snprintf(again, sizeof(again), "; punched again (%" JSON_INTEGER_FORMAT ")",
+			 repunched);
+	return words("path %s%s%s: %s, seen as %s, met %s (%s candidate); messages: "
+		     "%" JSON_INTEGER_FORMAT " sent, %" JSON_INTEGER_FORMAT
+		     " received; connected after %.3g ms%s%s%s",
+		     path, has(result, "technique") ? " by " : "",
+		     has(result, "technique") ? text(result, "technique") : "",
+		     text(result, "local"), text(result, "public"), text(result, "peer"),
+		     text(result, "candidate"), sent, received,
+		     json_number_value(json_object_get(result, "connect_ms")), again,
+		     has(result, "reason") ? "; " : "", has(result, "reason") ? reason : "");
 }
 
 /* Any other object: its fields as they are, without the event's name. */
