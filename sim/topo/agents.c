@@ -85,6 +85,8 @@ static const struct agent_option relay_options[] = {
 	{"port", OPTION_PORT, FILL_NONE, false},
 	{"messages", OPTION_NUMBER, FILL_NONE, false},
 	{"interval", OPTION_SECONDS, FILL_NONE, false},
+	{"keepalive", OPTION_SECONDS, FILL_NONE, false},
+	{"patience", OPTION_SECONDS, FILL_NONE, false},
 	{"timeout", OPTION_SECONDS, FILL_NONE, false},
 	{0},
 };
