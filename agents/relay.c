@@ -261,8 +261,12 @@ int main(int argc, char *argv[])
 		{0, "port", "PORT", "local port", CLI_NUMBER, &port, UINT16_MAX, false},
 		{0, "messages", "N", "payload messages to send (5)", CLI_NUMBER, &messages, 1000000,
 		 false},
-		{0, "interval", "SECONDS", "between messages (0)", CLI_SECONDS, &config.interval,
-		 3600, false},
+		{0, "interval", "SECONDS", "between messages (0)", CLI_SECONDS,
+		 &config.talk.interval, 3600, false},
+		{0, "keepalive", "SECONDS", "send something after so long a silence (15)",
+		 CLI_SECONDS, &config.talk.keepalive, 3600, false},
+		{0, "patience", "SECONDS", "a path is dead that answers nothing so long (5)",
+		 CLI_SECONDS, &config.talk.patience, 3600, false},
 		{0, "timeout", "SECONDS", "from start to a working path (10)", CLI_SECONDS,
 		 &config.timeout, 3600, false},
 		{'v', "verbose", NULL, "tell each step on stderr", CLI_FLAG, &verbose, 0, false},
@@ -292,7 +296,7 @@ int main(int argc, char *argv[])
 		r = open_socket(&peer, (uint16_t)port, &config, &diag);
 	if (r < 0)
 		return cli_misuse(&cli, &diag, stderr);
-	config.messages = (uint32_t)messages;
+	config.talk.messages = (uint32_t)messages;
 	config.say = verbose ? say : NULL;
 	relay_start(&peer.core, &config, clock_now());
 	line_begin(&line, "ready");

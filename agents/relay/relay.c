@@ -63,7 +63,7 @@ static bool has_ended(const struct relay *relay)
 void relay_start(struct relay *relay, const struct relay_config *config, uint64_t now)
 {
 	*relay = (struct relay){.config = *config, .started = now, .turn.phase = TURN_CLOSED};
-	relay->config.turn.random = config->meeting.random;
+	relay->config.turn.random = relay->config.talk.random = config->meeting.random;
 	meeting_start(&relay->meeting, &config->meeting, now);
 	if (config->with_turn)
 		turn_start(&relay->turn, &relay->config.turn, now);
@@ -128,17 +128,12 @@ static void seek(struct relay *relay, uint64_t now)
 					      : first,
 		.longest = 200 * MSEC,
 	};
-	const struct talk_config talk = {
-		.messages = relay->config.messages,
-		.interval = relay->config.interval,
-		.random = relay->config.meeting.random,
-	};
 	struct seal seal = {.role = relay->meeting.peer.role};
 	char text[ENDPOINT_TEXT_MAX];
 
 	memcpy(seal.token, relay->meeting.peer.token, TOKEN_SIZE);
 	relay->phase = RELAY_SEEKING;
-	path_start(&relay->path, &seal, &timing, &talk);
+	path_start(&relay->path, &seal, &timing, &relay->config.talk);
 	(void)candidates_add(&relay->path.candidates, CANDIDATE_PUBLIC, &relay->peer, now);
 	say(relay, "trying to reach the peer at %s", endpoint_format(&relay->peer, text));
 }
@@ -182,8 +177,9 @@ static void follow_path(struct relay *relay, uint64_t now)
 		finish(relay, RELAY_DONE, now, "%s", "");
 	else if (relay->path.state == PATH_LOST)
 		finish(relay, RELAY_LOST, now,
-		       "the peer vanished after acknowledging %u of %u messages, having sent %u",
-		       talk->acknowledged, relay->config.messages, talk->received);
+		       "nothing of the peer's came any more after it had acknowledged %u of %u "
+		       "messages and sent %u",
+		       talk->acknowledged, relay->config.talk.messages, talk->received);
 }
 
 /* Why there is no path, from what was seen. */

@@ -16,9 +16,8 @@ struct relay_config {
 	bool with_turn;
 	struct turn_config turn; /* its `random` is the meeting's */
 	bool channels;           /* bind one to the peer */
-	uint32_t messages;
-	uint64_t interval; /* nanoseconds, between messages */
-	uint64_t timeout;  /* nanoseconds, from start to a settled path */
+	struct talk_config talk; /* its `random` is the meeting's */
+	uint64_t timeout;        /* nanoseconds, from start to a settled path */
 	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
 	void *say_context;
 };

@@ -25,7 +25,7 @@
 #define PERMISSION_LIFE (300 * SEC) /* RFC 8656 section 9 */
 #define CHANNEL_LIFE (600 * SEC)    /* RFC 8656 section 12 */
 #define RENEW_BEFORE (60 * SEC)     /* RFC 8656 section 8 */
-enum { LIFETIME_DEFAULT = 600, CHALLENGES_MAX = 3, REFUSALS_MAX = 3 };
+enum { LIFETIME_DEFAULT = 600, CHALLENGES_MAX = 3, REFUSALS_MAX = 2 };
 
 /* Nobody waits long for a server to forget us: it will do so by itself. */
 static const struct transaction_timing closing_timing = {

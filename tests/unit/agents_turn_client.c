@@ -207,7 +207,6 @@ Test(allocating, where_nobody_listens_it_is_not_waited_for)
 	bench.silent = true;
 	start(&bench);
 	turn_refused(&bench.turn);
-	turn_refused(&bench.turn);
 	cr_expect_eq(bench.turn.phase, TURN_ALLOCATING, "it may just be starting");
 	turn_refused(&bench.turn);
 	cr_expect_eq(bench.turn.phase, TURN_FAILED);
