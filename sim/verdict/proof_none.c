@@ -20,6 +20,7 @@
 #include "verdict/pair.h"
 #include "verdict/proof.h"
 #include "verdict/theory.h"
+#include "verdict/theory_tcp.h"
 #include "verdict/way.h"
 
 /* One peer with what stands before it. */
@@ -27,7 +28,8 @@ struct side {
 	const struct peer *peer;
 	struct way way;
 	struct theory_side theory;
-	const char *router; /* the first that filters or translates, for words; NULL for none */
+	struct theory_tcp tcp; /* of a peer that says so */
+	const char *router;    /* the first that filters or translates, for words; NULL for none */
 };
 
 struct scene {
@@ -40,6 +42,11 @@ struct scene {
 	struct proof *proof;
 };
 
+static bool is_tcp(const struct peer *peer)
+{
+	return peer->protocol == IPPROTO_TCP;
+}
+
 /* Borrows @way. */
 static struct side side_make(const struct topo *topo, const struct peer *peer, struct way way)
 {
@@ -50,6 +57,10 @@ static struct side side_make(const struct topo *topo, const struct peer *peer, s
 		.router = way.count ? topo->nodes[way.routers[0]].name : NULL,
 	};
 
+	if (is_tcp(peer)) {
+		side.tcp = theory_tcp(topo, &way);
+		side.theory = side.tcp.side;
+	}
 	side.theory.silent = peer->silent;
 	return side;
 }
@@ -85,7 +96,7 @@ static const char *deciding_block(const struct scene *scene, const struct side *
 {
 	size_t i;
 
-	for (i = 0; i < side->way.count; i++)
+	for (i = 0; side->theory.blocked && i < side->way.count; i++)
 		if (scene->topo->nodes[side->way.routers[i]].nat.udp_blocked)
 			return scene->topo->nodes[side->way.routers[i]].name;
 	return NULL;
@@ -108,6 +119,23 @@ static int prove_report(const struct scene *scene, bool *ret)
 				 b->path[0] ? "\"" : "");
 	*ret = true;
 	return proof_add(scene->proof, HELD, "report", "both peers report that no path was found");
+}
+
+/* Where a NAT's reset has ended the kernel's memory of a SYN, who got it is the only witness. */
+static int prove_reset(const struct scene *scene, const struct side *side, const char *told)
+{
+	const struct peer *peer = side->peer;
+	const struct side *other = side == &scene->a ? &scene->b : &scene->a;
+	json_int_t refused = json_integer_value(json_object_get(peer->run->result, "refused"));
+
+	if (!is_tcp(peer) || other->tcp.resets == TOPO_NONE || refused < 1)
+		return proof_add(scene->proof, UNDECIDED, "tried",
+				 "%s was told %s, but %s tracked no packet to it", peer->name, told,
+				 side->router);
+	return proof_add(scene->proof, HELD, "tried",
+			 "%s sent to %s, as told, and counted %lld resets; a reset ends what %s "
+			 "tracks",
+			 peer->name, told, (long long)refused, side->router);
 }
 
 /* Did @side's packets go to the endpoint it was told? A NAT before it has counted them. */
@@ -138,9 +166,7 @@ static int prove_tried(const struct scene *scene, const struct side *side)
 		return proof_add(scene->proof, UNDECIDED, "tried", "%s: %s", side->router,
 				 view ? view->problem : "its table was not read");
 	if (!mapping_find(view, peer->protocol, &peer->local, &peer->told, &mapping))
-		return proof_add(scene->proof, UNDECIDED, "tried",
-				 "%s was told %s, but %s tracked no packet to it", peer->name, told,
-				 side->router);
+		return prove_reset(scene, side, told);
 	return proof_add(scene->proof, HELD, "tried",
 			 "%s sent to %s, as told: %s tracked %" PRIu64 " packets out, %" PRIu64
 			 " back",
@@ -200,6 +226,41 @@ static int explain_entry(const struct scene *scene, const struct side *side,
 	return 0;
 }
 
+/* How @other's SYN fares at @side, in words. */
+static int explain_syn(const struct scene *scene, const struct side *side, const struct side *other)
+{
+	const char *self = side->peer->name, *peer = other->peer->name;
+	const struct node *nodes = scene->topo->nodes;
+
+	switch (theory_syn(&side->tcp, &other->tcp)) {
+	case SYN_FILTERED:
+		return explain_entry(scene, side, other);
+	case SYN_FORGOTTEN:
+		return proof_add(scene->proof, HELD, "theory",
+				 "%s's SYN does not get in at %s: %s's own has opened the way, but "
+				 "%s answers it with a reset, at which %s forgets it",
+				 peer, self, self, nodes[other->tcp.resets].name,
+				 nodes[side->tcp.forgets].name);
+	case SYN_CROSSING:
+		return proof_add(scene->proof, HELD, "theory",
+				 "%s's SYN does not get in at %s: it crosses %s's own, and %s "
+				 "drops it for that (no simultaneous open)",
+				 peer, self, self, nodes[side->tcp.strict].name);
+	case SYN_ENTERS:
+		break;
+	}
+	return 0;
+}
+
+/* Ports explain what filters keep out, and only that. */
+static bool is_filtered(const struct scene *scene)
+{
+	const struct theory_tcp *a = &scene->a.tcp, *b = &scene->b.tcp;
+
+	return !is_tcp(scene->a.peer) ||
+	       (theory_syn(a, b) == SYN_FILTERED && theory_syn(b, a) == SYN_FILTERED);
+}
+
 /* Do the ways meet before they reach the internet? */
 static bool is_inner(const struct scene *scene)
 {
@@ -256,15 +317,18 @@ static int prove_theory(const struct scene *scene, bool *ret_explained)
 				 a->peer->name, b->peer->name,
 				 scene->topo->networks[scene->network].name);
 	}
-	*ret_explained = !theory_direct(&a->theory, &b->theory);
+	*ret_explained = is_tcp(a->peer) ? !theory_tcp_direct(&a->tcp, &b->tcp)
+					 : !theory_direct(&a->theory, &b->theory);
 	if (a->theory.unknown || b->theory.unknown) {
 		*ret_explained = false;
 		return tell_unexplained(scene, "what a router's own rules do is not declared");
 	}
 	if (!*ret_explained)
 		return tell_unexplained(scene, "what the NATs declare allows a direct path here");
-	r = explain_entry(scene, a, b);
-	return r ? r : explain_entry(scene, b, a);
+	r = is_tcp(a->peer) ? explain_syn(scene, a, b) : explain_entry(scene, a, b);
+	if (r)
+		return r;
+	return is_tcp(a->peer) ? explain_syn(scene, b, a) : explain_entry(scene, b, a);
 }
 
 /* --- mapping ------------------------------------------------------------------------ */
@@ -313,7 +377,7 @@ static int prove(struct scene *scene)
 	if (!r)
 		r = prove_theory(scene, &explained);
 	/* Where the ways meet before the internet, the nearest NAT's ports explain nothing. */
-	if (r || !explained || is_inner(scene))
+	if (r || !explained || is_inner(scene) || !is_filtered(scene))
 		return r;
 	r = show_mapping(scene, &scene->a);
 	return r ? r : show_mapping(scene, &scene->b);
