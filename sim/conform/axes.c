@@ -460,21 +460,29 @@ static void judge_transitory(const struct declaration *d, struct results *r)
 		   filter && filter < promised ? filter : promised, r);
 }
 
-/* An answer at once breaks the promise; that one comes after six seconds is not waited for. */
+/* An answer at once breaks the promise, and so does none when it was waited for. */
 static void judge_delayed(const struct declaration *d, struct results *r)
 {
 	const struct seen *seen = &d->o->seen[ASPECT_UNSOLICITED][d->protocol];
+	const struct seen *late = &d->o->seen[ASPECT_LATE_ANSWER][d->protocol];
 	struct axis_result *row;
 
 	if (d->nat->unsolicited != UNSOLICITED_DELAYED || d->protocol != NAT_TCP ||
 	    !translates(d) || d->nat->dmz.family != AF_UNSPEC || !seen->known)
 		return;
-	row = add(r, "unsolicited", d, false, seen->evidence);
+	row = add(r, "unsolicited", d, false, late->known ? late->evidence : seen->evidence);
 	if (!row)
 		return;
 	unsolicited_word(UNSOLICITED_DELAYED, row->declared);
-	word(row->observed, seen->value == UNSOLICITED_DROP ? "nothing at once" : "an answer");
-	row->holding = seen->value == UNSOLICITED_DROP ? AXIS_UNTESTED : AXIS_BROKEN;
+	unsolicited_word(seen->value, row->observed);
+	if (seen->value == UNSOLICITED_DELAYED) {
+		row->holding = AXIS_HELD;
+	} else if (seen->value == UNSOLICITED_DROP && !late->known) {
+		word(row->observed, "nothing at once");
+		row->holding = AXIS_UNTESTED;
+	} else {
+		row->holding = AXIS_BROKEN;
+	}
 }
 
 size_t judge_axes(const struct nat *nat, size_t external_count, const struct observed *o,

@@ -14,6 +14,7 @@
 #include "conform/probes.h"
 #include "conform/rest.h"
 #include "conform/speech.h"
+#include "conform/stray.h"
 
 enum { AGES = 48, PORT_HALF = 7003 };
 
@@ -237,14 +238,18 @@ void probe_lifetimes(struct bed *bed, unsigned int bound_ms, struct observed *o)
 	size_t mark = bed->socket_count, i, l;
 	struct lot lots[NAT_PROTOCOLS + 1];
 	const size_t count = sizeof(lots) / sizeof(lots[0]);
+	struct stray stray;
 	struct rest rest;
 
+	stray_begin(bed, o, &stray);
+	stray_repeat(&stray);
 	for (l = 0; l < NAT_PROTOCOLS; l++)
 		open_lot(bed, (enum nat_protocol)l, false, o, &lots[l]);
 	open_lot(bed, NAT_TCP, true, o, &lots[l]);
 	for (i = 0; i < AGES; i++)
 		for (l = 0; l < count; l++)
 			ask(&lots[l], i, age_of(i, bound_ms));
+	stray_end(&stray, o);
 	for (l = 0; l < count; l++)
 		see_lot(o, &lots[l]);
 	bed_close_since(bed, mark);

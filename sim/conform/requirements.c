@@ -268,10 +268,17 @@ static void simultaneous(const struct question *q, enum nat_protocol p)
 	one_of(q, ASPECT_SIMULTANEOUS, p, YES);
 }
 
-/* Silence satisfies the MUST (six seconds without an answer). */
+/*
+ * Silence satisfies the MUST (six seconds without an answer). Where an answer came after
+ * the silence of our own rules, that was tried short; of other rules it came too early.
+ */
 static void stray_syn(const struct question *q, enum nat_protocol p)
 {
-	one_of(q, ASPECT_UNSOLICITED, p, BIT(UNSOLICITED_DROP) | BIT(UNSOLICITED_DELAYED));
+	unsigned int good = BIT(UNSOLICITED_DROP);
+
+	if (q->nat->kind == NAT_TRANSLATE)
+		good |= BIT(UNSOLICITED_DELAYED);
+	one_of(q, ASPECT_UNSOLICITED, p, good);
 }
 
 static void query_passes(const struct question *q, enum nat_protocol p)

@@ -312,6 +312,25 @@ Test(honesty, another_answer_to_strangers_is_caught, .timeout = 60)
 	}
 }
 
+Test(honesty, an_answer_that_does_not_come_late_or_at_all_is_caught, .timeout = 60)
+{
+	static const enum nat_unsolicited others[] = {UNSOLICITED_DROP, UNSOLICITED_REJECT};
+	struct lie lie = {.axis = "unsolicited", .protocol = "tcp", .lifetime_ms = 400};
+	struct nat late = conform_scaled(&nat_find("port-restricted-cone")->nat, 400);
+	struct nat other = late;
+
+	late.unsolicited = UNSOLICITED_DELAYED;
+	for (size_t i = 0; i < 2; i++) {
+		other.unsolicited = others[i];
+		lie.truth = other;
+		lie.declared = late;
+		expect_caught(lie);
+		lie.truth = late;
+		lie.declared = other;
+		expect_caught(lie);
+	}
+}
+
 static struct nat short_lived(unsigned int mapping, unsigned int filter)
 {
 	struct nat nat = cone();

@@ -164,6 +164,33 @@ Test(axes, a_delayed_answer_must_not_come_at_once)
 	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_BROKEN);
 }
 
+Test(axes, a_delayed_answer_must_come_when_it_was_waited_for)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	nat.unsolicited = UNSOLICITED_DELAYED;
+	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_DROP, "silence");
+	see(&o, ASPECT_LATE_ANSWER, NAT_TCP, false, "silence still");
+	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_BROKEN);
+	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_DELAYED, "ICMP");
+	see(&o, ASPECT_LATE_ANSWER, NAT_TCP, true, "ICMP");
+	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_HELD);
+	nat.unsolicited = UNSOLICITED_DROP;
+	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_BROKEN);
+}
+
+/* Our own silence was tried short; that of somebody's rules was as short as it was. */
+Test(requirements, an_answer_after_a_silence_is_good_when_the_silence_is_six_seconds)
+{
+	struct nat ours = named("full-cone"), own = {.kind = NAT_CUSTOM};
+	struct observed o = {0};
+
+	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_DELAYED, "ICMP");
+	cr_expect_eq(requirement_of(&ours, 1, &o, 5382, "REQ-4").meeting, REQUIREMENT_MET);
+	cr_expect_eq(requirement_of(&own, 1, &o, 5382, "REQ-4").meeting, REQUIREMENT_NOT_MET);
+}
+
 Test(requirements, are_met_or_not_by_what_was_seen)
 {
 	struct nat nat = named("full-cone");
