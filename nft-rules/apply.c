@@ -270,6 +270,11 @@ static void put_all(struct batch *batch, const struct ruleset *ruleset)
 		NLMSG_ALIGN(((struct nlmsghdr *)(batch->buffer + batch->length))->nlmsg_len);
 }
 
+static const char *first_words(const struct rule *rule)
+{
+	return rule->statement_count > 0 ? rule->statements[0] : "without a comment";
+}
+
 /* Put the object of message number @index (the batch's begin is 0) before the newest words of @d.
  */
 static void name_object(const struct ruleset *ruleset, size_t index, struct diag *d)
@@ -300,7 +305,7 @@ static void name_object(const struct ruleset *ruleset, size_t index, struct diag
 			rule = &chain->rules[index];
 			diag_while(d, "while adding rule %zu of chain %s (%s)", index + 1,
 				   chain->name,
-				   rule->comment[0] ? rule->comment : rule->statements[0]);
+				   rule->comment[0] ? rule->comment : first_words(rule));
 			return;
 		}
 		index -= chain->rule_count;

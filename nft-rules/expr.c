@@ -7,15 +7,19 @@
 #include <linux/netfilter/nf_tables.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "nft-rules/expr_internal.h"
 
 struct builder expr_rule(struct ruleset *ruleset, struct chain *chain, const char *comment)
 {
-	return (struct builder){
-		.ruleset = ruleset,
-		.rule = ir_add_rule(ruleset, chain, comment),
-	};
+	struct builder b;
+
+	b.ruleset = ruleset;
+	b.rule = ir_add_rule(ruleset, chain, comment);
+	if (!ruleset->wordless)
+		memset(b.registers, 0, sizeof(b.registers));
+	return b;
 }
 
 uint32_t expr_register(unsigned int reg)
@@ -70,6 +74,8 @@ void expr_set_text(struct builder *b, unsigned int reg, const char *format, ...)
 	va_list args;
 	int length;
 
+	if (b->ruleset->wordless)
+		return;
 	va_start(args, format);
 	length = vsnprintf(b->registers[reg], EXPR_TEXT_MAX, format, args);
 	va_end(args);
@@ -83,6 +89,8 @@ void expr_say(struct builder *b, const char *format, ...)
 	va_list args;
 	int length;
 
+	if (b->ruleset->wordless)
+		return;
 	va_start(args, format);
 	length = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
@@ -99,7 +107,7 @@ const char *expr_joined(const struct builder *b, unsigned int reg, size_t count,
 	const char *part;
 
 	text[0] = '\0';
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < count && !b->ruleset->wordless; i++) {
 		part = b->registers[reg + i];
 		if (part[0] && used < EXPR_JOINED_MAX)
 			used += (size_t)snprintf(text + used, EXPR_JOINED_MAX - used, "%s%s",

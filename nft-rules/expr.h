@@ -10,6 +10,8 @@
  * nft's language has no word for a register. Where a value must be kept (a random
  * number must not be drawn twice) the text names it: "$port = numgen random ...".
  *
+ * A ruleset that is only to be applied is built without any text.
+ *
  * Errors stick to the ruleset (ruleset->error); builders after the first do nothing.
  */
 #ifndef NATSIM_NFT_RULES_EXPR_H

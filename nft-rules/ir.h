@@ -97,10 +97,11 @@ struct ruleset {
 	size_t set_count;
 	struct chain chains[IR_CHAINS_MAX];
 	size_t chain_count;
-	char *rules; /* NAT_CUSTOM: the path of the user's own, ... */
-	char *text;  /* ... and what is there; else NULL */
-	bool inet;   /* the table is of the inet family, not of ip */
-	int error;   /* the first -errno met while building; everything after it does nothing */
+	char *rules;   /* NAT_CUSTOM: the path of the user's own, ... */
+	char *text;    /* ... and what is there; else NULL */
+	bool wordless; /* rules have no text */
+	bool inet;     /* the table is of the inet family, not of ip */
+	int error;     /* the first -errno met while building; everything after it does nothing */
 };
 
 struct ruleset *ir_new(void); /* NULL without memory */

@@ -70,6 +70,8 @@ int ruleset_print(const struct ruleset *ruleset, FILE *out)
 {
 	size_t i;
 
+	if (ruleset->wordless && !ruleset->text)
+		return -EINVAL;
 	if (ruleset->text) {
 		fputs(ruleset->text, out);
 		return ferror(out) ? -EIO : 0;

@@ -184,6 +184,7 @@ int ruleset_build(const struct nat_router *router, struct ruleset **ret, struct 
 	ruleset = ir_new();
 	if (!ruleset)
 		return -ENOMEM;
+	ruleset->wordless = router->wordless;
 	switch (router->nat->kind) {
 	case NAT_TRANSLATE:
 		build_translate(ruleset, router);

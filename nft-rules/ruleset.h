@@ -10,6 +10,7 @@
 #ifndef NATSIM_NFT_RULES_RULESET_H
 #define NATSIM_NFT_RULES_RULESET_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/addr.h"
@@ -33,6 +34,7 @@ struct nat_router {
 	const struct addr *externals; /* its addresses there, what the world sees: IPv4, at least
 					 one unless NAT_FIREWALL; several are a pool */
 	size_t external_count;
+	bool wordless; /* the rules are to be applied, not printed: a third of the work */
 };
 
 struct ruleset;
@@ -43,7 +45,7 @@ void ruleset_free(struct ruleset *ruleset);
 DEFINE_CLEANUP(struct ruleset *, ruleset_free)
 
 /* Write the commented nft text: tables, sets, chains, rules in evaluation order. Returns 0 or
- * -errno. */
+ * -errno: -EINVAL for what was built wordless. */
 int ruleset_print(const struct ruleset *ruleset, FILE *out);
 
 /*

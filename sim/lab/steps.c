@@ -160,6 +160,7 @@ static int do_rules(struct execution *e, const struct plan_step *step, size_t nu
 		.outside = step->rules.outside,
 		.externals = step->rules.externals,
 		.external_count = step->rules.external_count,
+		.wordless = true,
 	};
 	struct mnl_socket *socket;
 	int r;

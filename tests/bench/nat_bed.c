@@ -223,8 +223,11 @@ int nat_bed_time_install(struct nat_bed *bed, const struct nat *nat, double *ret
 {
 	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
 	const struct addr external = parse(addresses[NAT_ROUTER]);
-	const struct nat_router router = {
-		.nat = nat, .outside = "internet", .externals = &external, .external_count = 1};
+	const struct nat_router router = {.nat = nat,
+					  .outside = "internet",
+					  .externals = &external,
+					  .external_count = 1,
+					  .wordless = true};
 	struct mnl_socket *socket;
 	struct timespec begin, end;
 	int r = netns_netfilter(bed->side[NAT_ROUTER], &socket, d);

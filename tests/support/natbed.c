@@ -158,8 +158,11 @@ static void set_up_links(struct natbed *bed)
 static void set_up_nat(struct natbed *bed, const struct nat *nat, size_t count)
 {
 	struct addr externals[NAT_POOL_MAX];
-	struct nat_router router = {
-		.nat = nat, .outside = "internet", .externals = externals, .external_count = count};
+	struct nat_router router = {.nat = nat,
+				    .outside = "internet",
+				    .externals = externals,
+				    .external_count = count,
+				    .wordless = true};
 	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
 	struct nat_sysctl sysctls[NAT_SYSCTLS_MAX];
 	AUTO_DIAG struct diag d = {0};
