@@ -113,6 +113,10 @@ static void put_talk(const struct path *path, struct line *line)
 	line_integer(line, "received", path->talk.received);
 	line_integer(line, "punches", path->candidates.sent);
 	line_integer(line, "repunched", path->repunched);
+	if (path->repunched == 0)
+		return;
+	line_integer(line, "last_sent", path->talk.acknowledged - path->talk.acknowledged_before);
+	line_integer(line, "last_received", path->talk.received - path->talk.received_before);
 }
 
 static int tell_result(struct peer *peer)

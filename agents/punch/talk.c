@@ -35,6 +35,8 @@ void talk_start(struct talk *talk, const struct talk_config *config, uint64_t ro
 
 void talk_resume(struct talk *talk, uint64_t round_trip, uint64_t now)
 {
+	talk->acknowledged_before = talk->acknowledged;
+	talk->received_before = talk->received;
 	talk->state = TALK_OPEN;
 	talk->question = TALK_NOTHING;
 	talk->unanswered = 0;

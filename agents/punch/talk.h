@@ -49,6 +49,7 @@ struct talk {
 	uint64_t unanswered;   /* since when questions have been; 0 for none */
 	uint32_t acknowledged; /* of our messages */
 	uint32_t received;     /* distinct messages of the peer's */
+	uint32_t acknowledged_before, received_before; /* over paths that died */
 	bool bye_received, bye_delivered;
 	uint64_t srtt, rttvar;
 	unsigned int refusals;

@@ -115,9 +115,10 @@ static const char *const detect_fields[] = {
 	"reason",    NULL};
 
 static const char *const punch_fields[] = {
-	"path",      "technique",  "local",      "public",   "peer_public", "peer",
-	"candidate", "blind",      "sent",       "received", "punches",     "repunched",
-	"rtt_ms",    "connect_ms", "elapsed_ms", "reason",   NULL};
+	"path",    "technique", "local",         "public",     "peer_public",
+	"peer",    "candidate", "blind",         "sent",       "received",
+	"punches", "repunched", "rtt_ms",        "connect_ms", "elapsed_ms",
+	"reason",  "last_sent", "last_received", NULL};
 
 static const char *const tcp_punch_fields[] = {
 	"path",    "transport", "technique",  "local",      "public",   "peer_public",

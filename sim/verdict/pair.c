@@ -71,6 +71,12 @@ static uint64_t count_field(const struct run *run, const char *name)
 	return value > 0 ? (uint64_t)value : 0;
 }
 
+/* Where a path never died, all of it went over the last one. */
+static uint64_t last_count(const struct run *run, const char *name, const char *all)
+{
+	return count_field(run, json_object_get(run->result, name) ? name : all);
+}
+
 static struct peer peer_of(const struct topo *topo, const struct run *run)
 {
 	const struct program *program = program_of(topo, run);
@@ -89,6 +95,8 @@ static struct peer peer_of(const struct topo *topo, const struct run *run)
 		.met = endpoint_field(run, "peer"),
 		.sent = count_field(run, "sent"),
 		.received = count_field(run, "received"),
+		.last_sent = last_count(run, "last_sent", "sent"),
+		.last_received = last_count(run, "last_received", "received"),
 		.protocol = strcmp(text_field(run, "transport"), "tcp") == 0 ? IPPROTO_TCP
 									     : IPPROTO_UDP,
 		.silent = strcmp(option_of(program, "technique"), "reversal") == 0,

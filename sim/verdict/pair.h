@@ -21,7 +21,8 @@ struct peer {
 	struct endpoint local, seen, told, met; /* own; own as the rendezvous saw it; the peer's as
 						   told; the peer's as met on the path */
 	uint64_t sent, received;
-	uint8_t protocol; /* IPPROTO_TCP where it says so, else IPPROTO_UDP */
+	uint64_t last_sent, last_received; /* of these, over the path as it was last found */
+	uint8_t protocol;                  /* IPPROTO_TCP where it says so, else IPPROTO_UDP */
 	bool silent; /* it was told to ask to be called, and to send nothing before */
 };
 

@@ -108,10 +108,28 @@ static const char *router_name(const struct scene *scene, size_t node)
 
 /* --- report ------------------------------------------------------------------ */
 
+/*
+ * A path that died and was found again is proven as it was last: of the one before, the NATs
+ * have forgotten everything.
+ */
+static int report_last(const struct scene *scene, bool *ret)
+{
+	const struct peer *a = &scene->pair.a, *b = &scene->pair.b;
+
+	if (a->last_received == a->received && b->last_received == b->received)
+		return 0;
+	*ret = a->last_received && b->last_received;
+	return proof_add(scene->proof, *ret ? HELD : UNDECIDED, "again",
+			 "the path had died and was found again: %" PRIu64 " and %" PRIu64
+			 " of these messages went over it since, and only they can be proven",
+			 b->last_received, a->last_received);
+}
+
 /* Both say "direct", name each other, and counted what the other sent; *ret tells. */
 static int prove_report(const struct scene *scene, bool *ret)
 {
 	const struct peer *a = &scene->pair.a, *b = &scene->pair.b;
+	int r;
 
 	*ret = false;
 	if (!scene->pair.complete)
@@ -136,10 +154,11 @@ static int prove_report(const struct scene *scene, bool *ret)
 				 " and received %" PRIu64,
 				 a->name, a->sent, a->received, b->name, b->sent, b->received);
 	*ret = true;
-	return proof_add(scene->proof, HELD, "report",
-			 "both peers report a direct path; %" PRIu64
-			 " messages reached %s from %s, and %" PRIu64 " came back",
-			 b->received, b->name, a->name, a->received);
+	r = proof_add(scene->proof, HELD, "report",
+		      "both peers report a direct path; %" PRIu64
+		      " messages reached %s from %s, and %" PRIu64 " came back",
+		      b->received, b->name, a->name, a->received);
+	return r ? r : report_last(scene, ret);
 }
 
 /* --- source (and flow, on the way) --------------------------------------------- */
@@ -253,7 +272,7 @@ static int prove_relay(const struct scene *scene)
 		snprintf(text[1], sizeof(text[1]), "%s's socket exchanged %" PRIu64 " + %" PRIu64,
 			 b->name, of_b.sent, of_b.received);
 	first = of_a.counted && of_b.counted ? ", " : "";
-	if (carriable(&of_a, &of_b, b->received) || carriable(&of_b, &of_a, a->received))
+	if (carriable(&of_a, &of_b, b->last_received) || carriable(&of_b, &of_a, a->last_received))
 		return proof_add(
 			scene->proof, UNDECIDED, "relay",
 			"others could have carried the payload: with them, %s%s%s packets, "

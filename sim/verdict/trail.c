@@ -15,7 +15,7 @@ static int add_flow(const struct trail *trail, const struct peer *self, size_t r
 {
 	const char *name = router_name(trail, router);
 	char text[MAPPING_TEXT_MAX];
-	bool enough = mapping->sent >= self->sent && mapping->received >= self->received;
+	bool enough = mapping->sent >= self->last_sent && mapping->received >= self->last_received;
 
 	mapping_format(mapping, text);
 	if (!mapping->sent && !mapping->received)
@@ -27,7 +27,8 @@ static int add_flow(const struct trail *trail, const struct peer *self, size_t r
 			 "%s tracked %s: %" PRIu64 " packets out and %" PRIu64 " back%s %" PRIu64
 			 " and %" PRIu64 " messages",
 			 name, text, mapping->sent, mapping->received,
-			 enough ? ", enough for" : ", too few for", self->sent, self->received);
+			 enough ? ", enough for" : ", too few for", self->last_sent,
+			 self->last_received);
 }
 
 int trail_follow(const struct trail *trail, const struct peer *self, const struct endpoint *remote,

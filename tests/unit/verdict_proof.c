@@ -53,6 +53,35 @@ Test(proof, a_direct_path_on_which_everything_agrees_is_held)
 	story_end(&story);
 }
 
+/* pc1 and pc2 exchanged 40 messages, @last of them since the path was found again. */
+static struct story found_again(int last)
+{
+	struct story story = good_story();
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		json_t *result = story_run(&story, 1, i)->result;
+
+		json_object_set_new(result, "sent", json_integer(40));
+		json_object_set_new(result, "received", json_integer(40));
+		json_object_set_new(result, "repunched", json_integer(1));
+		json_object_set_new(result, "last_sent", json_integer(last));
+		json_object_set_new(result, "last_received", json_integer(last));
+	}
+	return story;
+}
+
+Test(proof, of_a_path_found_again_what_went_over_it_since_is_proven)
+{
+	struct story story = found_again(6);
+
+	expect_part(&story, "again", HELD, "6 and 6 of these messages");
+	story = found_again(20); /* the tables have 12 packets */
+	expect_part(&story, "flow", BROKEN, "too few for 20 and 20 messages");
+	story = found_again(0);
+	expect_part(&story, "again", UNDECIDED, "only they can be proven");
+}
+
 Test(proof, one_end_that_gave_no_result_breaks_it)
 {
 	struct story story = good_story();
