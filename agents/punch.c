@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* punch: two sockets around punch/punch.c. */
+/* punch: two sockets, and some to guess ports with, around punch/punch.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/cli/aim.h"
 #include "agents/cli/line.h"
 #include "agents/cli/options.h"
 #include "agents/cli/session.h"
@@ -16,8 +17,9 @@
 struct peer {
 	struct punch core;
 	struct sockets sockets;
-	struct endpoint
-		local; /* the main socket's, with the address it speaks from to the rendezvous */
+	/* By number, with the address from which we speak to the rendezvous. */
+	struct endpoint locals[PUNCH_SOCKETS + AIM_SOCKETS_MAX];
+	bool told_measured, told_guess;
 	enum punch_phase told; /* the phase of which stdout knows */
 	uint32_t told_again;   /* how many times that a path was found again */
 };
@@ -41,12 +43,12 @@ static int open_sockets(struct peer *peer, const struct endpoint *rendezvous, ui
 	int r;
 
 	for (i = 0; i < PUNCH_SOCKETS; i++) {
-		r = sockets_add(&peer->sockets, &any, i == PUNCH_MAIN ? &peer->local : NULL, d);
+		r = sockets_add(&peer->sockets, &any, &peer->locals[i], d);
 		if (r < 0)
 			return r;
 		any.port = 0;
 	}
-	return udp_source_for(rendezvous, &peer->local.addr, d);
+	return udp_source_for(rendezvous, &peer->locals[PUNCH_MAIN].addr, d);
 }
 
 /* ---- what stdout is told ---- */
@@ -71,15 +73,24 @@ static void put_path(struct peer *peer, struct line *line)
 	line_text(line, "candidate", candidate_kind_name(settled->kind));
 }
 
+/* Of the socket on which the path was found, else of the main one. */
+static struct endpoint *local_of(struct peer *peer)
+{
+	const struct candidate *settled = peer->core.path.candidates.settled;
+
+	return &peer->locals[settled ? settled->socket : PUNCH_MAIN];
+}
+
 static int tell_connected(struct peer *peer, const char *event, uint64_t when)
 {
 	const struct punch *core = &peer->core;
+	struct endpoint *local = local_of(peer);
 	struct line line;
 
 	/* A peer on another network may be spoken to from another of our addresses. */
-	(void)udp_source_for(&core->path.candidates.settled->to, &peer->local.addr, NULL);
+	(void)udp_source_for(&core->path.candidates.settled->to, &local->addr, NULL);
 	line_begin(&line, event);
-	line_endpoint(&line, "local", &peer->local);
+	line_endpoint(&line, "local", local);
 	put_path(peer, &line);
 	line_integer(&line, "punches", core->path.candidates.sent);
 	line_milliseconds(&line, "elapsed_ms", when - core->started);
@@ -95,6 +106,14 @@ static int tell_progress(void *context)
 	if (peer->told < PHASE_DIALLING && core->peer.stage >= SESSION_PAIRED) {
 		peer->told = PHASE_DIALLING;
 		r = tell_paired(peer);
+	}
+	if (r == 0 && !peer->told_measured && core->aim.measured) {
+		peer->told_measured = true;
+		r = aim_tell_measured(&core->aim, stdout);
+	}
+	if (r == 0 && !peer->told_guess && core->aim.decided) {
+		peer->told_guess = true;
+		r = aim_tell_guess(&core->aim, stdout);
 	}
 	if (r == 0 && peer->told < PHASE_TALKING && core->path.candidates.settled) {
 		peer->told = PHASE_TALKING;
@@ -131,7 +150,7 @@ static int tell_result(struct peer *peer)
 	line_text(&line, "path", path);
 	if (core->path.connected)
 		line_text(&line, "technique", technique_name(punch_technique(core)));
-	line_endpoint(&line, "local", &peer->local);
+	line_endpoint(&line, "local", local_of(peer));
 	if (core->peer.mapped.port != 0)
 		line_endpoint(&line, "public", &core->peer.mapped);
 	if (peer->told >= PHASE_DIALLING) {
@@ -145,6 +164,7 @@ static int tell_result(struct peer *peer)
 		line_milliseconds(&line, "connect_ms", core->path.connected - core->started);
 	}
 	put_talk(&core->path, &line);
+	aim_put(&core->aim, &line);
 	line_milliseconds(&line, "elapsed_ms", core->ended - core->started);
 	if (core->reason[0] != '\0')
 		line_text(&line, "reason", core->reason);
@@ -218,14 +238,18 @@ static int read_technique(const char *word, bool *ret_call_me, struct diag *d)
 }
 
 static int set_up(struct peer *peer, const char *rendezvous, const char *session, uint16_t port,
-		  struct meeting_config *config, struct diag *d)
+		  struct punch_config *config, struct diag *d)
 {
-	int r = session_options(rendezvous, session, config, d);
+	struct meeting_config *meeting = &config->meeting;
+	int r = session_options(rendezvous, session, meeting, d);
 
 	if (r >= 0)
-		r = open_sockets(peer, &config->rendezvous, port, d);
+		r = open_sockets(peer, &meeting->rendezvous, port, d);
 	if (r >= 0)
-		config->private_count = own_endpoints(&peer->local, config->privates, PRIVATE_MAX);
+		r = aim_open(&config->aim, &peer->sockets, peer->locals, d);
+	if (r >= 0)
+		meeting->private_count =
+			own_endpoints(&peer->locals[PUNCH_MAIN], meeting->privates, PRIVATE_MAX);
 	return r;
 }
 
@@ -238,6 +262,7 @@ int main(int argc, char *argv[])
 		.meeting = {.random = random_system}};
 	const char *rendezvous = NULL, *session = NULL, *technique = NULL;
 	uint64_t port = 0, messages = 5, repunch = 3;
+	struct aim_words aim = AIM_WORDS;
 	bool verbose = false;
 	const struct cli_option options[] = {
 		{0, "rendezvous", "HOST[:PORT]", "who introduces the peers (port 1024)", CLI_TEXT,
@@ -264,6 +289,24 @@ int main(int argc, char *argv[])
 		 CLI_SECONDS, &config.talk.patience, 3600, false},
 		{0, "repunch", "N", "how often a path that died is punched again (3)", CLI_NUMBER,
 		 &repunch, 1000, false},
+		{0, "predict", NULL, "guess ports that follow a pattern; both peers must", CLI_FLAG,
+		 &aim.predict, 0, false},
+		{0, "birthday", NULL, "try many ports where they are drawn; both peers must",
+		 CLI_FLAG, &aim.birthday, 0, false},
+		{0, "stun", "HOST[:PORT]", "whom to measure our NAT's ports with (port 3478)",
+		 CLI_TEXT, &aim.stun, 0, false},
+		{0, "window", "N", "how many predicted ports to try (8)", CLI_NUMBER, &aim.window,
+		 GUESS_PORTS_MAX, false},
+		{0, "sockets", "N", "how many to open for a birthday attack (256)", CLI_NUMBER,
+		 &aim.sockets, AIM_SOCKETS_MAX, false},
+		{0, "probes", "N", "how many ports to try in one (as many as 99.9 % take)",
+		 CLI_NUMBER, &aim.probes, UINT16_MAX, false},
+		{0, "ports", "FIRST-LAST", "where our NAT's ports are known to be (1024-65535)",
+		 CLI_TEXT, &aim.ports, 0, false},
+		{0, "rate", "N", "packets a second in a birthday attack (1000)", CLI_NUMBER,
+		 &aim.rate, 50000, false},
+		{0, "hesitate", "SECONDS", "between measuring and punching (0)", CLI_SECONDS,
+		 &aim.hesitate, 3600, false},
 		{'v', "verbose", NULL, "tell each step on stderr", CLI_FLAG, &verbose, 0, false},
 		{0},
 	};
@@ -286,7 +329,12 @@ int main(int argc, char *argv[])
 	if (r >= 0)
 		r = read_technique(technique, &config.call_me, &diag);
 	if (r >= 0)
-		r = set_up(&peer, rendezvous, session, (uint16_t)port, &config.meeting, &diag);
+		r = aim_options(&aim, config.timeout, &config.aim, &diag);
+	if (r >= 0 && config.call_me && (aim.predict || aim.birthday))
+		r = diag_error(&diag, EINVAL,
+			       "who guesses ports must send first: not with --technique reversal");
+	if (r >= 0)
+		r = set_up(&peer, rendezvous, session, (uint16_t)port, &config, &diag);
 	if (r < 0) {
 		return cli_misuse(&cli, &diag, stderr);
 	}
@@ -295,7 +343,7 @@ int main(int argc, char *argv[])
 	config.say = verbose ? say : NULL;
 	punch_start(&peer.core, &config, clock_now());
 	line_begin(&line, "ready");
-	line_endpoint(&line, "local", &peer.local);
+	line_endpoint(&line, "local", &peer.locals[PUNCH_MAIN]);
 	r = line_write(&line, stdout);
 	if (r == 0)
 		r = drive(&ops, &peer, &peer.sockets, signals);

@@ -2,6 +2,7 @@
 #include "agents/cli/line.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -125,6 +126,15 @@ void line_milliseconds(struct line *line, const char *name, uint64_t nanoseconds
 		 (unsigned long long)(nanoseconds % MSEC / USEC));
 	add_name(line, name);
 	add_string(line, text);
+}
+
+void line_fraction(struct line *line, const char *name, double value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.6g", value);
+	add_name(line, name);
+	add_string(line, isfinite(value) ? text : "null");
 }
 
 void line_boolean(struct line *line, const char *name, bool value)

@@ -30,6 +30,8 @@ void line_endpoint(struct line *line, const char *name, const struct endpoint *v
 void line_integer(struct line *line, const char *name, uint64_t value);
 void line_signed(struct line *line, const char *name, int64_t value);
 void line_milliseconds(struct line *line, const char *name, uint64_t nanoseconds);
+/* A share or a probability, with the digits that matter. Not a number becomes null. */
+void line_fraction(struct line *line, const char *name, double value);
 void line_boolean(struct line *line, const char *name, bool value);
 
 /* Close the object: a NUL-terminated line with its newline, or -EMSGSIZE. */

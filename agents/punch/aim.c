@@ -44,7 +44,7 @@ void aim_start(struct aim *aim, const struct aim_config *config,
 	};
 	size_t i, wanted = config->birthday ? AIM_MEASURED_FOR_BIRTHDAY : AIM_MEASURED;
 
-	*aim = (struct aim){.config = *config, .random = *random};
+	*aim = (struct aim){.config = *config, .random = *random, .round_trip = round_trip};
 	if (!is_asked_for(config))
 		return;
 	for (i = 0; i < wanted && i <= config->fresh_count; i++) {
@@ -188,9 +188,9 @@ uint64_t aim_spray_due(const struct aim *aim)
 	return aim->spraying ? spray_due(&aim->spray) : UINT64_MAX;
 }
 
-uint64_t aim_patience(const struct aim *aim, uint64_t round_trip)
+uint64_t aim_patience(const struct aim *aim)
 {
-	uint64_t patience = PATIENCE + 8 * round_trip, round = aim->guess.duration;
+	uint64_t patience = PATIENCE + 8 * aim->round_trip, round = aim->guess.duration;
 
 	switch (aim->guess.kind) {
 	case GUESS_NOTHING:

@@ -41,8 +41,9 @@ struct aim {
 	struct measure measure;
 	bool started, measured, decided, spraying;
 	uint64_t measured_at;
-	struct outlook own; /* meaningful when measured */
-	struct guess guess; /* meaningful when decided; GUESS_NOTHING before */
+	uint64_t round_trip; /* to the rendezvous, before anybody hesitated */
+	struct outlook own;  /* meaningful when measured */
+	struct guess guess;  /* meaningful when decided; GUESS_NOTHING before */
 	struct spray spray;
 };
 
@@ -83,7 +84,7 @@ bool aim_spray(struct aim *aim, uint64_t now, size_t *ret_socket, struct endpoin
 uint64_t aim_spray_due(const struct aim *aim);
 
 /* How long after having decided it is still worth waiting; UINT64_MAX where nothing is guessed. */
-uint64_t aim_patience(const struct aim *aim, uint64_t round_trip);
+uint64_t aim_patience(const struct aim *aim);
 
 /* How many of the peer's ports were guessed, and from how many sockets of ours. */
 uint64_t aim_probes(const struct aim *aim);

@@ -151,7 +151,7 @@ static void take_aim(struct punch *punch, uint64_t now)
 	uint64_t patience;
 
 	aim_decide(&punch->aim, &punch->peer, now);
-	patience = aim_patience(&punch->aim, punch->meeting.round_trip);
+	patience = aim_patience(&punch->aim);
 	if (patience == UINT64_MAX)
 		return;
 	say(punch, "%s", punch->aim.guess.reason);

@@ -27,6 +27,20 @@ static const struct agent_option detect_options[] = {
 	{0},
 };
 
+static const struct agent_option nat_check_options[] = {
+	{"role", OPTION_TEXT, FILL_NONE, true},
+	{"server", OPTION_ENDPOINT, FILL_NONE, false},
+	{"assist", OPTION_ENDPOINT, FILL_NONE, false},
+	{"address", OPTION_ADDRESS, FILL_NONE, false},
+	{"port", OPTION_PORT, FILL_NONE, false},
+	{"other-port", OPTION_PORT, FILL_NONE, false},
+	{"endpoint", OPTION_ENDPOINT, FILL_NONE, false},
+	{"wait", OPTION_SECONDS, FILL_NONE, false},
+	{"timeout", OPTION_SECONDS, FILL_NONE, false},
+	{"idle", OPTION_SECONDS, FILL_NONE, false},
+	{0},
+};
+
 static const struct agent_option rendezvous_options[] = {
 	{"listen", OPTION_ADDRESS, FILL_OWN_ADDRESS, false},
 	{"port", OPTION_PORT, FILL_NONE, false},
@@ -48,6 +62,15 @@ static const struct agent_option punch_options[] = {
 	{"keepalive", OPTION_SECONDS, FILL_NONE, false},
 	{"patience", OPTION_SECONDS, FILL_NONE, false},
 	{"repunch", OPTION_NUMBER, FILL_NONE, false},
+	{"predict", OPTION_FLAG, FILL_NONE, false},
+	{"birthday", OPTION_FLAG, FILL_NONE, false},
+	{"stun", OPTION_ENDPOINT, FILL_STUN_SERVER, false},
+	{"window", OPTION_NUMBER, FILL_NONE, false},
+	{"sockets", OPTION_NUMBER, FILL_NONE, false},
+	{"probes", OPTION_NUMBER, FILL_NONE, false},
+	{"ports", OPTION_TEXT, FILL_NONE, false},
+	{"rate", OPTION_NUMBER, FILL_NONE, false},
+	{"hesitate", OPTION_SECONDS, FILL_NONE, false},
 	{0},
 };
 
@@ -114,11 +137,17 @@ static const char *const detect_fields[] = {
 	"server",    "alternate",   "rtt_ms",     "elapsed_ms",  "probes",     "lost",
 	"reason",    NULL};
 
+static const char *const nat_check_fields[] = {
+	"type",       "verdict",   "nat",      "local",   "mapped",   "mapped_by_assist",
+	"addresses",  "strangers", "stranger", "reached", "endpoint", "server",
+	"elapsed_ms", "probes",    "reason",   NULL};
+
 static const char *const punch_fields[] = {
-	"path",    "technique", "local",         "public",     "peer_public",
-	"peer",    "candidate", "blind",         "sent",       "received",
-	"punches", "repunched", "rtt_ms",        "connect_ms", "elapsed_ms",
-	"reason",  "last_sent", "last_received", NULL};
+	"path",      "technique",     "local",      "public",      "peer_public", "peer",
+	"candidate", "blind",         "sent",       "received",    "punches",     "repunched",
+	"rtt_ms",    "connect_ms",    "elapsed_ms", "reason",      "mapping",     "pattern",
+	"step",      "confidence",    "guess",      "probability", "probes",      "sockets",
+	"last_sent", "last_received", NULL};
 
 static const char *const tcp_punch_fields[] = {
 	"path",    "transport", "technique",  "local",      "public",   "peer_public",
@@ -143,6 +172,8 @@ const struct agent agents[] = {
 	{"stun-server", "a STUN server with two addresses and two ports", true, stun_server_options,
 	 no_fields},
 	{"detect", "finds out which NAT its node is behind", false, detect_options, detect_fields},
+	{"nat-check", "finds out which NAT its node is behind with the help of two other hosts",
+	 false, nat_check_options, nat_check_fields},
 	{"rendezvous", "introduces two peers by the name of a session", true, rendezvous_options,
 	 no_fields},
 	{"punch", "makes a direct UDP path to the other peer of a session", false, punch_options,

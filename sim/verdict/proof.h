@@ -51,6 +51,7 @@ int proof_direct(const struct topo *topo, const struct timeline *timeline, const
  *   report  both peers say "none"
  *   tried   each knew the other's endpoint and, where a NAT shows it, sent there
  *   theory  the declared NATs allow none, and why
+ *   guess   where ports were guessed: no guess was right, as the tables show
  *   mapping the mappings that show it
  */
 int proof_none(const struct topo *topo, const struct timeline *timeline, const struct run *run,

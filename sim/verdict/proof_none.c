@@ -19,6 +19,7 @@
 #include "verdict/mapping.h"
 #include "verdict/pair.h"
 #include "verdict/proof.h"
+#include "verdict/proof_guess.h"
 #include "verdict/theory.h"
 #include "verdict/theory_tcp.h"
 #include "verdict/way.h"
@@ -364,6 +365,25 @@ static int show_mapping(const struct scene *scene, const struct side *side)
 			 side->router, local, seen, used, told);
 }
 
+static struct guesser guesser_of(const struct scene *scene, const struct side *side)
+{
+	const struct router_view *view = NULL;
+
+	if (side->way.count == 1)
+		view = router_view_of(scene->views, scene->view_count, side->way.routers[0]);
+	return (struct guesser){.peer = side->peer,
+				.view = view && !view->problem ? view : NULL,
+				.router = side->router};
+}
+
+/* What the rules of a plain punch explain, a guess might have overcome. */
+static int show_guess(const struct scene *scene)
+{
+	struct guesser a = guesser_of(scene, &scene->a), b = guesser_of(scene, &scene->b);
+
+	return prove_guess(scene->proof, &a, &b);
+}
+
 static int prove(struct scene *scene)
 {
 	bool reported, explained = false;
@@ -379,7 +399,10 @@ static int prove(struct scene *scene)
 	/* Where the ways meet before the internet, the nearest NAT's ports explain nothing. */
 	if (r || !explained || is_inner(scene) || !is_filtered(scene))
 		return r;
-	r = show_mapping(scene, &scene->a);
+	if (guess_was_made(scene->a.peer, scene->b.peer))
+		r = show_guess(scene);
+	if (!r)
+		r = show_mapping(scene, &scene->a);
 	return r ? r : show_mapping(scene, &scene->b);
 }
 

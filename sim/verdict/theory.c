@@ -19,7 +19,9 @@
  * Hence the usual summary: one EI-mapping side with EIF or ADF is enough; EIM+APDF
  * against a dependent mapping needs a port guessed, two dependent sides need two
  * (RFC 5128 section 3.3; RFC 4787 sections 4.1 and 5 for the words). Guessing is
- * another technique and not part of this rule.
+ * another technique and not part of this rule: it may find a path where the rule has
+ * none, which is then proven like any other; and where it does not, proof_guess.c looks
+ * into the tables for a guess that was right.
  *
  * A side that asked to be called (connection reversal) is silent: only a packet that gets in
  * without its having sent anything begins a path, and never one of its own.

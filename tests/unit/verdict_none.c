@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* "No path" is proven too: both tried, and the declared NATs explain the failure. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "support/story.h"
@@ -56,6 +57,65 @@ Test(none, symmetric_against_port_restricted_is_explained_by_declaration_and_num
 	expect_words(verdict, "mapping", HELD,
 		     "router1 maps 192.168.1.1:7777 to 1.2.3.4:40001 towards the rendezvous, but "
 		     "to 1.2.3.4:51877 towards 5.6.7.8:8888");
+	story_end(&story);
+}
+
+/* They guessed: pc2 tried the ports from 51870 on, with a chance of a half. */
+static struct story guessing_story(const char *guess, uint16_t tried)
+{
+	struct story story = failed_story("symmetric-sequential", PRC, "none");
+	char remote[32];
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		json_t *result = story_run(&story, 1, i)->result;
+
+		json_object_set_new(result, "guess", json_string(guess));
+		json_object_set_new(result, "probability", json_real(0.5));
+	}
+	for (i = 0; i < tried; i++) {
+		snprintf(remote, sizeof(remote), "1.2.3.4:%zu", 51870 + i);
+		story_flow(&story, "router2", "192.168.2.1:8888", "5.6.7.8:8888", remote, 3, 0);
+	}
+	return story;
+}
+
+Test(none, guesses_that_did_not_meet_are_counted)
+{
+	struct story story = guessing_story("prediction", 7); /* to 51876; 51877 was it */
+	const struct verdict *verdict;
+
+	story_judge(&story);
+	verdict = story_verdict(&story, 1, 0, "path");
+	cr_expect_eq(verdict->outcome, HELD);
+	expect_words(verdict, "guess", HELD,
+		     "with a chance of 50 %, and no guess was right: of the 1 flows that router1 "
+		     "tracked and the 8 of router2, no two meet");
+	story_end(&story);
+}
+
+Test(none, a_guess_that_was_right_leaves_it_undecided)
+{
+	struct story story = guessing_story("birthday", 8);
+	const struct verdict *verdict;
+
+	story_judge(&story);
+	verdict = story_verdict(&story, 1, 0, "path");
+	cr_expect_eq(verdict->outcome, UNDECIDED);
+	expect_words(verdict, "guess", UNDECIDED, "between 1.2.3.4:51877 and 5.6.7.8:8888");
+	story_end(&story);
+}
+
+Test(none, who_gave_up_guessing_is_told_with_the_chance)
+{
+	struct story story = guessing_story("hopeless", 0);
+	const struct verdict *verdict;
+
+	story_judge(&story);
+	verdict = story_verdict(&story, 1, 0, "path");
+	cr_expect_eq(verdict->outcome, HELD);
+	expect_words(verdict, "guess", HELD, "pc1 did not try: a chance of 50 %");
+	expect_words(verdict, "guess", HELD, "pc2 did not try");
 	story_end(&story);
 }
 
