@@ -20,17 +20,19 @@ enum { FAKE_TURN_PEERS = 8, FAKE_TURN_METHODS = 16 };
 
 struct fake_turn {
 	/* How it is. */
-	bool open;         /* wants no credentials */
-	bool modern;       /* RFC 8489: password algorithms and a user's hash */
-	bool always_stale; /* no nonce is good for anything */
-	unsigned int uses; /* of a nonce; 0: any number */
-	uint32_t lifetime; /* of an allocation, seconds */
+	struct endpoint relayed; /* what it allocates; no family: 8.8.8.8:50000 */
+	bool open;               /* wants no credentials */
+	bool modern;             /* RFC 8489: password algorithms and a user's hash */
+	bool always_stale;       /* no nonce is good for anything */
+	unsigned int uses;       /* of a nonce; 0: any number */
+	uint32_t lifetime;       /* of an allocation, seconds */
 	uint64_t permission_life, channel_life;
 	uint16_t refused;     /* method that is answered with `refusal` */
 	unsigned int refusal; /* an error code */
 	/* What it knows. */
 	unsigned int nonce, nonce_uses;
 	bool allocated;
+	uint8_t allocated_by[STUN_ID_SIZE]; /* a repetition gets the same answer */
 	uint64_t expires;
 	struct {
 		struct addr peer;
@@ -239,7 +241,8 @@ static inline unsigned int fake_turn_do(struct fake_turn *server,
 					const struct stun_message *request,
 					struct stun_builder *builder, uint64_t now)
 {
-	struct endpoint relayed = fake_turn_endpoint("8.8.8.8:50000");
+	struct endpoint relayed =
+		server->relayed.port != 0 ? server->relayed : fake_turn_endpoint("8.8.8.8:50000");
 	struct endpoint mapped = fake_turn_endpoint("1.2.3.4:7777");
 	struct stun_attribute attribute;
 
@@ -247,7 +250,8 @@ static inline unsigned int fake_turn_do(struct fake_turn *server,
 		server->allocated = false;
 	if (request->method == server->refused)
 		return server->refusal;
-	if ((request->method == TURN_ALLOCATE) == server->allocated)
+	if ((request->method == TURN_ALLOCATE) == server->allocated &&
+	    memcmp(server->allocated_by, stun_id(request), STUN_ID_SIZE) != 0)
 		return 437;
 	server->last_lifetime = UINT32_MAX;
 	if (stun_find(request, STUN_LIFETIME, &attribute))
@@ -257,6 +261,7 @@ static inline unsigned int fake_turn_do(struct fake_turn *server,
 
 		if (!fake_turn_has(request, STUN_REQUESTED_TRANSPORT, udp, sizeof(udp)))
 			return 400;
+		memcpy(server->allocated_by, stun_id(request), STUN_ID_SIZE);
 		stun_put_xor_address(builder, STUN_XOR_RELAYED_ADDRESS, &relayed);
 		stun_put_xor_address(builder, STUN_XOR_MAPPED_ADDRESS, &mapped);
 	}
@@ -288,6 +293,57 @@ static inline size_t fake_turn_answer(struct fake_turn *server, const uint8_t *b
 		error = fake_turn_do(server, &request, &builder, now);
 	return error ? fake_turn_error(server, &request, error, ret)
 		     : fake_turn_end(server, &builder, true);
+}
+
+static inline bool fake_turn_channel_of(const struct fake_turn *server, const struct endpoint *peer,
+					uint64_t now, uint16_t *ret)
+{
+	size_t i;
+
+	for (i = 0; i < server->channel_count; i++) {
+		if (endpoint_equal(&server->channels[i].peer, peer) &&
+		    now < server->channels[i].until) {
+			*ret = server->channels[i].number;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Its client's payload, if @bytes are some that it would let out; the peer is in *ret. */
+static inline bool fake_turn_outward(const struct fake_turn *server, const uint8_t *bytes,
+				     size_t length, uint64_t now, struct turn_payload *ret)
+{
+	struct stun_message message;
+	size_t i;
+
+	if (stun_parse(bytes, length, &message))
+		return turn_indication_read(&message, TURN_SEND, ret) &&
+		       fake_turn_permits(server, &ret->peer.addr, now);
+	if (!turn_channel_read(bytes, length, ret))
+		return false;
+	for (i = 0; i < server->channel_count; i++) {
+		ret->peer = server->channels[i].peer;
+		if (server->channels[i].number == ret->channel)
+			return now < server->channels[i].until &&
+			       fake_turn_permits(server, &ret->peer.addr, now);
+	}
+	return false;
+}
+
+/* What @peer sent to the relayed endpoint, as the client gets it, in 2048 bytes; 0: dropped. */
+static inline size_t fake_turn_inward(const struct fake_turn *server, const struct endpoint *peer,
+				      const uint8_t *bytes, size_t length, uint64_t now,
+				      uint8_t *ret)
+{
+	static const uint8_t id[STUN_ID_SIZE] = {0x21, 0x12, 0xa4, 0x42};
+	uint16_t channel;
+
+	if (!fake_turn_permits(server, &peer->addr, now))
+		return 0;
+	if (fake_turn_channel_of(server, peer, now, &channel))
+		return turn_channel_write(channel, bytes, length, ret, 2048);
+	return turn_indication_write(TURN_DATA, id, peer, bytes, length, ret, 2048);
 }
 
 #endif
