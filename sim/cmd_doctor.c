@@ -30,8 +30,9 @@ enum { CHECKS_MAX = 64, AGENT_DEADLINE_MS = 5000 };
 struct check {
 	const char *name;
 	bool ok;
-	char *detail; /* what was seen, or why not */
-	char *remedy; /* NULL when there is nothing to do */
+	bool optional; /* without it most of natsim works */
+	char *detail;  /* what was seen, or why not */
+	char *remedy;  /* NULL when there is nothing to do */
 };
 
 struct examination {
@@ -135,8 +136,7 @@ static void check_program(struct examination *e, struct lab *lab, size_t node)
 
 /* Build pc -- router -- internet with @nat on the router. Returns 0, or -errno with the reason in
  * @d. */
-static int lab_behind(const struct nat_named *nat, struct examination *e, bool first,
-		      struct diag *d)
+static int lab_behind(const char *nat, struct examination *e, bool first, struct diag *d)
 {
 	CLEANUP(topo_free_cleanup) struct topo *topo = NULL;
 	CLEANUP(plan_free_cleanup) struct plan *plan = NULL;
@@ -149,12 +149,12 @@ static int lab_behind(const struct nat_named *nat, struct examination *e, bool f
 
 	r = asprintf(&text,
 		     "name: doctor\n"
-		     "networks: {internet: {type: internet}, office: {subnet: 193.0.2.0/24}}\n"
+		     "networks: {internet: {type: internet}, office: {subnet: 192.168.1.0/24}}\n"
 		     "nodes:\n"
-		     "  router: {interfaces: {internet: 1.2.3.4, office: 193.0.2.254}, nat: %s}\n"
-		     "  pc1: {interfaces: {office: 193.0.2.1}}\n"
-		     "  pc2: {interfaces: {office: 193.0.2.2}}\n",
-		     nat->nat.name);
+		     "  router: {interfaces: {internet: 1.2.3.4, office: 192.168.1.254}, nat: %s}\n"
+		     "  pc1: {interfaces: {office: 192.168.1.1}}\n"
+		     "  pc2: {interfaces: {office: 192.168.1.2}}\n",
+		     nat);
 	if (r < 0) {
 		text = NULL;
 		return -ENOMEM;
@@ -179,7 +179,7 @@ static void check_nats(struct examination *e)
 	for (i = 0; i < nat_names_count; i++) {
 		AUTO_DIAG struct diag d = {0};
 
-		if (lab_behind(&nat_names[i], e, i == 0, &d) < 0) {
+		if (lab_behind(nat_names[i].nat.name, e, i == 0, &d) < 0) {
 			diag_while(&d, "%s", nat_names[i].nat.name);
 			failed(e, "nat", &d);
 		} else {
@@ -188,12 +188,26 @@ static void check_nats(struct examination *e)
 	}
 }
 
+/* What only some topologies ask for. */
+static void check_port_mapping(struct examination *e)
+{
+	AUTO_DIAG struct diag d = {0};
+
+	if (lab_behind("{base: port-restricted-cone, port-mapping: [nat-pmp, pcp, upnp]}", e, false,
+		       &d) == 0) {
+		passed(e, "ports", "a router that grants ports to those who ask (port-mapping)");
+		return;
+	}
+	failed(e, "ports", &d);
+	e->checks[e->count - 1].optional = true;
+}
+
 static bool healthy(const struct examination *e)
 {
 	size_t i;
 
 	for (i = 0; i < e->count; i++)
-		if (!e->checks[i].ok)
+		if (!e->checks[i].ok && !e->checks[i].optional)
 			return false;
 	return true;
 }
@@ -205,8 +219,11 @@ static void print_text(const struct examination *e)
 	const struct check *check;
 
 	for (check = e->checks; check < e->checks + e->count; check++) {
-		printf("%s  %-10s  %s\n", check->ok ? good : bad, check->name,
-		       check->detail ? check->detail : "(out of memory)");
+		printf("%s  %-10s  %s\n",
+		       check->ok         ? good
+		       : check->optional ? "--"
+					 : bad,
+		       check->name, check->detail ? check->detail : "(out of memory)");
 		if (check->remedy)
 			printf("                help: %s\n", check->remedy);
 	}
@@ -221,9 +238,10 @@ static void print_json(const struct examination *e)
 	size_t i;
 
 	for (i = 0; i < e->count; i++)
-		json_array_append_new(checks, json_pack("{s:s, s:b, s:s?, s:s?}", "name",
+		json_array_append_new(checks, json_pack("{s:s, s:b, s:b, s:s?, s:s?}", "name",
 							e->checks[i].name, "ok", e->checks[i].ok,
-							"detail", e->checks[i].detail, "remedy",
+							"optional", e->checks[i].optional, "detail",
+							e->checks[i].detail, "remedy",
 							e->checks[i].remedy));
 	document = json_pack("{s:s, s:b, s:o}", "natsim", NATSIM_VERSION, "ok", healthy(e),
 			     "checks", checks);
@@ -249,6 +267,7 @@ static int examine(void *data)
 	passed(e, "namespaces", "%s",
 	       geteuid() == 0 ? "pid, mount, network" : "user, pid, mount, network");
 	check_nats(e);
+	check_port_mapping(e);
 	return report(e);
 }
 

@@ -51,6 +51,10 @@ static int format_rules(const char *space, const struct plan_step *step, char *t
 		n += snprintf(text + used, size - used, " %s",
 			      addr_format(&step->rules.externals[i], external));
 	}
+	if (n >= 0 && nat->port_mapping) {
+		used = (size_t)n < size ? (size_t)n : size;
+		n += snprintf(text + used, size - used, ", then miniupnpd");
+	}
 	return n;
 }
 

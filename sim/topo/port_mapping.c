@@ -5,7 +5,8 @@
  * miniupnpd refuses every mapping while its outside address is none that the whole
  * internet can reach (its own list, which is IANA's of special-purpose addresses). On the
  * internet of a topology that is a mistake; behind another NAT it is how things are, and what
- * a host hears there is worth a topology.
+ * a host hears there is worth a topology. Inside it is the other way round: it serves no
+ * network whose addresses the whole internet could reach.
  */
 #include "topo/nat.h"
 
@@ -28,6 +29,24 @@ static const char *reserved_by(const struct addr *addr)
 	return NULL;
 }
 
+static void check_inside(struct loader *loader, struct span span, const struct node *node)
+{
+	const struct interface *inside;
+	char text[ADDR_TEXT_MAX];
+	size_t i;
+
+	for (i = 0; i < node->interface_count; i++) {
+		inside = &node->interfaces[i];
+		if (i == node->uplink || reserved_by(&inside->addresses[0]))
+			continue;
+		mistake(loader->source, span,
+			"\"%s\" could grant no port: its address on \"%s\", %s, is public, and "
+			"miniupnpd serves private networks only",
+			node->name, loader->topo->networks[inside->network].name,
+			addr_format(&inside->addresses[0], text));
+	}
+}
+
 void check_port_mapping(struct loader *loader, const struct yaml *value, const struct node *node)
 {
 	const struct interface *outside = &node->interfaces[node->uplink];
@@ -35,8 +54,10 @@ void check_port_mapping(struct loader *loader, const struct yaml *value, const s
 	const char *prefix;
 	char text[ADDR_TEXT_MAX];
 
-	if (!node->nat.port_mapping ||
-	    loader->topo->networks[outside->network].type != NETWORK_INTERNET)
+	if (!node->nat.port_mapping)
+		return;
+	check_inside(loader, key ? key->span : value->span, node);
+	if (loader->topo->networks[outside->network].type != NETWORK_INTERNET)
 		return;
 	prefix = reserved_by(&outside->addresses[0]);
 	if (!prefix)
