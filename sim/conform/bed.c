@@ -257,7 +257,7 @@ static int wait_for_links(struct bed *bed)
 			return diag_error(bed->d, ETIME, "the bed's links do not come up");
 	/* What crossed late must not be taken for a later answer. */
 	bed_settle(bed);
-	patience = bed_clock_ms() + 300;
+	patience = bed_clock_ms() + BED_PATIENCE_MS;
 	while (!out && bed_clock_ms() < patience && !bed->error) {
 		number = bed_send(bed, udp, &peer);
 		bed_send_echo(bed, icmp, &peer.addr, echo_request, FIRST_PORT, ++tries);

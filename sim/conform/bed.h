@@ -53,6 +53,7 @@ enum {
 	BED_PEERS = 4, /* outside; the last one is a stranger to everybody */
 	BED_SOCKETS_MAX = 1024,
 	BED_DEADLINE_MS = 2000,
+	BED_PATIENCE_MS = 1000, /* for a NAT through which nothing passes */
 };
 
 struct bed {

@@ -24,31 +24,47 @@ static bool predict(struct speech *speech, const struct observed *o, struct spea
 	return allocation->known && allocation->value == PORTS_PRESERVING;
 }
 
-static void probe_simultaneous(struct speech *speech, struct observed *o)
+/* SYNs cross between a fresh socket and the deaf port. Returns whether both ends could begin. */
+static bool cross(struct speech *speech, const struct observed *o, struct endpoint *ret_local,
+		  bool *ret_met)
 {
 	struct bed *bed = speech->bed;
 	struct speaker speaker = speaker_make(speech, 0, bed_fresh_port(bed));
 	struct endpoint deaf = bed_peer(bed, 1, PORT_DEAF), external;
-	char text[2][ENDPOINT_TEXT_MAX];
 	int own, other;
-	bool met;
 
-	if (!predict(speech, o, &speaker, &external)) {
-		unseen(o, ASPECT_SIMULTANEOUS, NAT_TCP,
-		       "the peer cannot know the endpoint to connect to");
-		return;
-	}
-	bed_deafen(bed, bed_listen(bed, BED_OUTSIDE, &deaf));
+	*ret_local = speaker.local;
+	if (!predict(speech, o, &speaker, &external))
+		return false;
 	own = bed_tcp(bed, BED_INSIDE, &speaker.local);
 	bed_connect(bed, own, &deaf);
 	bed_settle(bed);
 	other = bed_tcp(bed, BED_OUTSIDE, &deaf);
 	bed_connect(bed, other, &external);
 	bed_settle(bed);
-	met = bed_connected(own) && bed_connected(other);
-	see(o, ASPECT_SIMULTANEOUS, NAT_TCP, met, "SYNs between %s and %s cross and %s",
-	    endpoint_format(&speaker.local, text[0]), endpoint_format(&deaf, text[1]),
-	    met ? "connect" : "do not connect");
+	*ret_met = bed_connected(own) && bed_connected(other);
+	return true;
+}
+
+static void probe_simultaneous(struct speech *speech, struct observed *o)
+{
+	struct bed *bed = speech->bed;
+	struct endpoint deaf = bed_peer(bed, 1, PORT_DEAF), local;
+	char text[2][ENDPOINT_TEXT_MAX];
+	bool met = false, begun;
+
+	bed_deafen(bed, bed_listen(bed, BED_OUTSIDE, &deaf));
+	begun = cross(speech, o, &local, &met);
+	/* The port that was predicted may be another's, at random; not twice. */
+	if (begun && !met)
+		begun = cross(speech, o, &local, &met);
+	if (begun)
+		see(o, ASPECT_SIMULTANEOUS, NAT_TCP, met, "SYNs between %s and %s cross and %s",
+		    endpoint_format(&local, text[0]), endpoint_format(&deaf, text[1]),
+		    met ? "connect" : "do not connect");
+	else
+		unseen(o, ASPECT_SIMULTANEOUS, NAT_TCP,
+		       "the peer cannot know the endpoint to connect to");
 }
 
 /*

@@ -91,8 +91,11 @@ void probe_unsolicited(struct bed *bed, enum nat_protocol protocol, struct obser
 	struct provocation p = provoke_and_speak(bed, protocol, kept);
 	char text[2][ENDPOINT_TEXT_MAX];
 
-	/* An earlier probe may have been given just this port at random; not twice. */
-	if (p.moved)
+	/*
+	 * An earlier probe may have been given just this port at random. Then its host answers, or
+	 * ours is moved, and there is no stranger to speak of; but not twice.
+	 */
+	if (p.moved || p.answered)
 		p = provoke_and_speak(bed, protocol, kept);
 	if (p.known)
 		see(o, ASPECT_POISONED, protocol, p.moved,
