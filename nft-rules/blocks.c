@@ -115,11 +115,11 @@ void blocks_add_jump(const struct blocks *blocks, struct chain *bind)
 	expr_jump(&b, blocks->give);
 }
 
-struct chain *blocks_add_place(const struct translation *t)
+/* The block's bits join the place in the mark. */
+static struct chain *add_bits(const struct translation *t)
 {
-	struct chain *chain =
-		ir_add_chain(t->ruleset, NULL, "from a place in the block to the port", "%s_place",
-			     t->protocol->name);
+	struct chain *chain = ir_add_chain(t->ruleset, NULL,
+					   "from a place in the block to the port", "block_place");
 	struct builder b;
 	unsigned int bit;
 
@@ -129,6 +129,21 @@ struct chain *blocks_add_place(const struct translation *t)
 		expr_match_bit(&b, REG_PORT, (uint16_t)(1U << bit));
 		expr_flip_mark(&b, (uint16_t)(1U << bit));
 	}
+	return chain;
+}
+
+struct chain *blocks_add_place(const struct translation *t)
+{
+	struct chain *bits = ir_find_chain(t->ruleset, "block_place");
+	struct chain *chain;
+	struct builder b;
+
+	if (!bits)
+		bits = add_bits(t);
+	chain = ir_add_chain(t->ruleset, NULL, "an attempt with a place in the block", "%s_place",
+			     t->protocol->name);
+	b = expr_rule(t->ruleset, chain, NULL);
+	expr_jump(&b, bits);
 	return chain;
 }
 

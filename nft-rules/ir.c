@@ -144,6 +144,16 @@ struct chain *ir_add_chain(struct ruleset *ruleset, const struct hook *hook, con
 	return chain;
 }
 
+struct chain *ir_find_chain(struct ruleset *ruleset, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ruleset->chain_count; i++)
+		if (strcmp(ruleset->chains[i].name, name) == 0)
+			return &ruleset->chains[i];
+	return NULL;
+}
+
 struct rule *ir_add_rule(struct ruleset *ruleset, struct chain *chain, const char *comment)
 {
 	struct rule *rules, *rule;

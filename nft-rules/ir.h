@@ -120,6 +120,7 @@ void ir_add_element(struct ruleset *ruleset, struct set *set, const uint32_t key
 	__attribute__((format(printf, 5, 6)));
 struct chain *ir_add_chain(struct ruleset *ruleset, const struct hook *hook, const char *comment,
 			   const char *name, ...) __attribute__((format(printf, 4, 5)));
+struct chain *ir_find_chain(struct ruleset *ruleset, const char *name); /* NULL: none */
 struct rule *ir_add_rule(struct ruleset *ruleset, struct chain *chain, const char *comment);
 
 /* Add a statement's text to a rule; what it cannot hold becomes ruleset->error. */

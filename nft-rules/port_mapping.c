@@ -42,16 +42,6 @@ static bool declared(const struct nat_router *router)
 	return router->nat->port_mapping != 0;
 }
 
-static struct chain *find_chain(struct ruleset *ruleset, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ruleset->chain_count; i++)
-		if (strcmp(ruleset->chains[i].name, name) == 0)
-			return &ruleset->chains[i];
-	return NULL;
-}
-
 void port_mapping_init(struct ruleset *ruleset, const struct nat_router *router)
 {
 	if (!declared(router))
@@ -83,7 +73,7 @@ void port_mapping_add_dstnat(struct ruleset *ruleset, const struct nat_router *r
 	b = expr_rule(ruleset, chain, "a port mapping");
 	expr_match_addr(&b, FIELD_IP_DADDR, external, true);
 	expr_set_ct_mark(&b, CT_MARK_PORT_MAPPED);
-	expr_jump(&b, find_chain(ruleset, RULESET_MAPPED_TO));
+	expr_jump(&b, ir_find_chain(ruleset, RULESET_MAPPED_TO));
 	b = expr_rule(ruleset, chain, NULL);
 	expr_match_addr(&b, FIELD_IP_DADDR, external, true);
 	expr_set_ct_mark(&b, 0);
@@ -138,7 +128,7 @@ void port_mapping_add_forward(struct ruleset *ruleset, const struct nat_router *
 	expr_match_ct_state(&b, NF_CT_STATE_BIT(IP_CT_RELATED));
 	expr_accept(&b);
 	b = mapped_rule(ruleset, router, forward, "let in by a port mapping, while that lives");
-	expr_jump(&b, find_chain(ruleset, RULESET_MAPPED_PASS));
+	expr_jump(&b, ir_find_chain(ruleset, RULESET_MAPPED_PASS));
 	b = mapped_rule(ruleset, router, forward, NULL);
 	expr_drop(&b);
 }

@@ -6,8 +6,9 @@
  * the rule ends there, and the next attempt is made: attempts are one rule in a chain of
  * its own, which is jumped to often, through chains of jumps to it.
  *
- *     bind --> own port --> try_16 --> try_4 --> try    a random port, or the next one
- *                       `-> scan_16 --> scan_4 --> scan  small ranges: each port in turn
+ *     udp_bind --> own port --> try_64 --> ... --> try --> udp_try    a random port, or the next
+ *                           |                               `-> udp_low    the same below 1024
+ *                           `-> scan_64 --> ... --> scan --> udp_scan    small ranges: in turn
  *
  * How often? A range of up to SCANNED ports is searched whole, so it can be used up to
  * the last port. In a larger one, 64 random attempts miss only if nearly all is taken.
@@ -24,7 +25,9 @@
  */
 #include "nft-rules/ports.h"
 
+#include <assert.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "nft-rules/blocks.h"
@@ -56,6 +59,7 @@ struct attempt {
 	enum draw draw;
 	unsigned int levels; /* FANOUT ** levels attempts */
 	bool pair;           /* of ports: the even one is drawn */
+	bool low;            /* not for ports below 1024, which stay below */
 	bool every_address;  /* of a pool, one after the other, instead of one at random */
 };
 
@@ -206,6 +210,33 @@ static void add_place(struct translation *t)
 	finish_attempt(t, &b);
 }
 
+static struct chain *add_attempt_chain(const struct translation *t, const struct attempt *attempt);
+
+/* Is a port below 1024 one of its own kind (RFC 4787 REQ-3a)? Not if a range was declared. */
+static bool has_low(const struct translation *t)
+{
+	const struct nat_ports *ports = &t->router->nat->ports;
+
+	return ports->allocation == PORTS_PRESERVING && !ports->first &&
+	       t->protocol->number != IPPROTO_ICMP;
+}
+
+/* For those packets the attempt is another one. */
+static void add_low(const struct translation *t, struct chain *chain)
+{
+	const struct attempt attempt = {
+		.name = "low",
+		.pair = t->pair != NULL,
+		.range = {PORT_LOW_FIRST, PORT_LOW_LAST, ANY},
+		.draw = DRAW_RANDOM,
+	};
+	struct builder b = expr_rule(t->ruleset, chain, "ports below 1024 stay below");
+
+	expr_load_field(&b, REG_PORT, t->protocol->out_port);
+	expr_match_ports(&b, REG_PORT, PORT_LOW_FIRST, PORT_LOW_LAST);
+	expr_goto(&b, add_attempt_chain(t, &attempt));
+}
+
 /* The chain of one attempt: a rule for each parity and external address. */
 static struct chain *add_attempt_chain(const struct translation *t, const struct attempt *attempt)
 {
@@ -220,6 +251,8 @@ static struct chain *add_attempt_chain(const struct translation *t, const struct
 		range.parity = EVEN;
 		range.last--; /* the other one must be in the range, too */
 	}
+	if (attempt->low)
+		add_low(t, chain);
 	for (address = 0; address < addresses; address++) {
 		if (attempt->pair || !has_parity(t)) {
 			add_attempt(t, chain, &range, attempt, address);
@@ -234,42 +267,64 @@ static struct chain *add_attempt_chain(const struct translation *t, const struct
 }
 
 static void add_jumps(const struct translation *t, struct chain *chain, const struct chain *to,
-		      unsigned int count, const char *comment)
+		      unsigned int count)
 {
 	struct builder b;
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		b = expr_rule(t->ruleset, chain, i ? NULL : comment);
+		b = expr_rule(t->ruleset, chain, NULL);
 		expr_jump(&b, to);
 	}
 }
 
-/* Jump from @from to the chain of attempts FANOUT ** levels times, through chains of FANOUT jumps.
- */
+/* Chains of jumps to chains of jumps to the chain @name, which all protocols have in common. */
+static struct chain *add_ladder(const struct translation *t, const struct attempt *attempt)
+{
+	static const char *const comments[] = {"four attempts", "sixteen attempts",
+					       "64 attempts",   "256 attempts",
+					       "1024 attempts", "4096 attempts"};
+	struct chain *chain, *inner, *foot;
+	unsigned int level, count = 1;
+
+	foot = chain = ir_add_chain(t->ruleset, NULL, "one attempt; comes back if it fails", "%s",
+				    attempt->name);
+	for (level = 0; level < attempt->levels; level++) {
+		inner = chain;
+		count *= FANOUT;
+		chain = ir_add_chain(t->ruleset, NULL, comments[level], "%s_%u", attempt->name,
+				     count);
+		add_jumps(t, chain, inner, FANOUT);
+	}
+	return foot;
+}
+
+/* Make FANOUT ** levels attempts from @from. */
 static void add_attempts(const struct translation *t, struct chain *from,
 			 const struct attempt *attempt, const char *comment)
 {
-	static const char *const comments[] = {"four attempts", "sixteen attempts", "64 attempts",
-					       "256 attempts"};
-	unsigned int step = (unsigned int)abs(t->router->nat->ports.step), level, count = 1;
-	struct chain *chain = add_attempt_chain(t, attempt), *inner;
+	unsigned int step = (unsigned int)abs(t->router->nat->ports.step);
+	struct chain *chain = add_attempt_chain(t, attempt), *inner, *foot;
+	char top[IR_NAME_MAX];
+	struct builder b;
 
 	if (attempt->draw == DRAW_NEXT && step > 1 && !attempt->every_address) {
 		inner = chain;
 		chain = ir_add_chain(t->ruleset, NULL, "one step: one of these is an attempt",
 				     "%s_step", t->protocol->name);
-		add_jumps(t, chain, inner, step, NULL);
+		add_jumps(t, chain, inner, step);
 	}
-	for (level = 1; level < attempt->levels; level++) {
-		inner = chain;
-		count *= FANOUT;
-		chain = ir_add_chain(t->ruleset, NULL, comments[level - 1], "%s_%s_%u",
-				     t->protocol->name, attempt->name, count);
-		add_jumps(t, chain, inner, FANOUT, NULL);
-	}
-	add_jumps(t, from, chain, FANOUT, comment);
+	foot = ir_find_chain(t->ruleset, attempt->name);
+	if (!foot)
+		foot = add_ladder(t, attempt);
+	b = translation_rule(t, foot, NULL);
+	expr_goto(&b, chain);
+
+	snprintf(top, sizeof(top), "%s_%u", attempt->name, 1U << (2 * attempt->levels));
+	b = expr_rule(t->ruleset, from, comment);
+	expr_jump(&b, ir_find_chain(t->ruleset, top));
 }
+static_assert(FANOUT == 4, "a level of jumps is two bits of their number");
 
 /* So many that each port of a small range gets its turn. */
 static unsigned int scan_levels(unsigned int count)
@@ -296,6 +351,7 @@ static void add_draws(const struct translation *t, struct chain *from)
 		.draw = sequential ? DRAW_NEXT : DRAW_RANDOM,
 		.levels = small ? 2 : RANDOM_LEVELS,
 		.pair = t->pair != NULL,
+		.low = has_low(t),
 	};
 
 	if (sequential && small)
@@ -324,29 +380,6 @@ static void exhaust(const struct translation *t, struct chain *chain)
 		expr_reject_host(&b);
 	else
 		expr_drop(&b);
-}
-
-/* A port below 1024 stays there (RFC 4787 REQ-3a), unless a range was declared. */
-static void add_low(struct translation *t, struct chain *from)
-{
-	const struct attempt attempt = {
-		.name = "low",
-		.pair = t->pair != NULL,
-		.range = {PORT_LOW_FIRST, PORT_LOW_LAST, ANY},
-		.draw = DRAW_RANDOM,
-		.levels = RANDOM_LEVELS,
-	};
-	struct chain *chain = ir_add_chain(t->ruleset, NULL, "a port below 1024 for one",
-					   "%s_bind_low", t->protocol->name);
-	struct builder b;
-
-	add_attempts(t, chain, &attempt, NULL);
-	if (!t->pair)
-		exhaust(t, chain);
-	b = expr_rule(t->ruleset, from, "ports below 1024 stay below");
-	expr_load_field(&b, REG_PORT, t->protocol->out_port);
-	expr_match_ports(&b, REG_PORT, PORT_LOW_FIRST, PORT_LOW_LAST);
-	expr_goto(&b, chain);
 }
 
 static void add_own(struct translation *t)
@@ -386,8 +419,6 @@ static void add_pairs(struct translation *t)
 	if (ports->first)
 		expr_match_ports(&b, REG_PORT, ports->first, (uint16_t)(ports->last - 1));
 	pairs_finish_attempt(t, &b);
-	if (!ports->first)
-		add_low(t, t->give_pair);
 	add_draws(t, t->give_pair);
 
 	b = expr_rule(t->ruleset, t->bind, "see that it and its neighbour have ports");
@@ -435,8 +466,6 @@ void ports_add_bind(struct translation *t)
 	} else {
 		if (preserving)
 			add_own(t);
-		if (preserving && !ports->first && t->protocol->number != IPPROTO_ICMP)
-			add_low(t, t->bind);
 		add_draws(t, t->bind);
 	}
 	exhaust(t, t->bind);

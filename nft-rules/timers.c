@@ -103,12 +103,31 @@ static void load_peer_port(const struct translation *t, struct builder *b, unsig
 		expr_load_field(b, reg, port);
 }
 
+/* What a session is found by, where its mapping does not matter: the external port and the peer. */
+static void load_name(const struct translation *t, struct builder *b)
+{
+	if (t->pool)
+		expr_load_field(b, REG_EXTERNAL, FIELD_IP_SADDR);
+	expr_load_field(b, REG_PORT, t->protocol->out_port);
+	expr_load_field(b, REG_PEER, FIELD_IP_DADDR);
+	load_peer_port(t, b, REG_PEER + 1, t->protocol->out_peer);
+}
+
+/* The same; of a packet that arrives the external port is only known by its mapping. */
+static void load_name_of(const struct translation *t, struct builder *b, enum direction direction)
+{
+	if (direction == OUTBOUND)
+		load_name(t, b);
+	else
+		timers_load_session(t, b, INBOUND);
+}
+
 void timers_load_session(const struct translation *t, struct builder *b, enum direction direction)
 {
 	if (direction == OUTBOUND) {
-		translation_load_claim(t, b);
-		expr_load_field(b, REG_PEER, FIELD_IP_DADDR);
-		load_peer_port(t, b, REG_PEER + 1, t->protocol->out_peer);
+		if (!t->pool) /* otherwise it is a part of the name */
+			expr_load_field(b, REG_EXTERNAL, FIELD_IP_SADDR);
+		load_name(t, b);
 		expr_map_named(b, translation_claim(t), t->claim, REG_KEY, "$key");
 		if (t->overloading) { /* the claim's owner is the inside endpoint alone */
 			expr_load_field(b, REG_KEY + 2, FIELD_IP_DADDR);
@@ -184,7 +203,7 @@ static struct chain *add_opening(const struct translation *t)
 	struct builder b;
 
 	b = expr_rule(t->ruleset, chain, "another one holds the port: only the permission is new");
-	timers_load_session(t, &b, OUTBOUND);
+	load_name(t, &b);
 	expr_match_set(&b, translation_claim(t), t->held, true);
 	if (own_permission)
 		expr_update(&b, t->permit, translation_claim(t), 0, t->filter_transitory_life);
@@ -213,13 +232,13 @@ static struct chain *add_closing(const struct translation *t, enum direction dir
 	expr_set_ct_mark(&b, CT_MARK_CLOSING);
 
 	b = expr_rule(t->ruleset, chain, "it held the port: no longer");
-	timers_load_session(t, &b, direction);
+	load_name_of(t, &b, direction);
 	expr_match_set(&b, translation_claim(t), t->holder, true);
 	expr_delete(&b, t->holder, translation_claim(t), 0);
 	expr_delete(&b, t->held, translation_claim(t), 0);
 
 	b = expr_rule(t->ruleset, chain, "another one holds the port: the mapping lives on");
-	timers_load_session(t, &b, direction);
+	load_name_of(t, &b, direction);
 	expr_match_set(&b, translation_claim(t), t->held, true);
 	if (t->filtering == ADDRESS_AND_PORT_DEPENDENT)
 		expr_update(&b, t->permit, translation_claim(t), 0, t->filter_transitory_life);
@@ -265,7 +284,7 @@ static void add_states(const struct translation *t)
 	expr_update(&b, t->holder, translation_claim(t), 0, t->life);
 	extend(t, &b, t->life, t->filter_life);
 	b = expr_rule(t->ruleset, t->keep, NULL);
-	timers_load_session(t, &b, OUTBOUND);
+	load_name(t, &b);
 	expr_match_set(&b, translation_claim(t), t->holder, true);
 	expr_update(&b, t->held, translation_claim(t), 0, t->life);
 	expr_update(&b, t->holder, translation_claim(t), 0, t->life);
