@@ -14,10 +14,11 @@ static uint16_t role_attribute(enum peer_role role)
 	return role == ROLE_CONTROLLING ? STUN_ICE_CONTROLLING : STUN_ICE_CONTROLLED;
 }
 
-static void begin(const struct seal *seal, struct stun_builder *builder, void *buffer,
-		  enum stun_class class, uint16_t method, const uint8_t id[STUN_ID_SIZE])
+void seal_begin(const struct seal *seal, struct stun_builder *builder, void *buffer,
+		size_t capacity, enum stun_class class, uint16_t method,
+		const uint8_t id[STUN_ID_SIZE])
 {
-	stun_begin(builder, buffer, SEALED_MAX, class, method, id);
+	stun_begin(builder, buffer, capacity, class, method, id);
 	stun_put(builder, role_attribute(seal->role), no_tie_breaker, sizeof(no_tie_breaker));
 	if (class == STUN_REQUEST && seal->sight != 0)
 		stun_put_u32(builder, ATTRIBUTE_SIGHT, seal->sight);
@@ -25,11 +26,17 @@ static void begin(const struct seal *seal, struct stun_builder *builder, void *b
 		stun_put_u32(builder, ATTRIBUTE_ROUND, seal->round);
 }
 
-static size_t end(const struct seal *seal, struct stun_builder *builder)
+size_t seal_end(const struct seal *seal, struct stun_builder *builder)
 {
 	stun_put_integrity(builder, seal->token, sizeof(seal->token));
 	stun_put_fingerprint(builder);
 	return stun_end(builder);
+}
+
+static void begin(const struct seal *seal, struct stun_builder *builder, void *buffer,
+		  enum stun_class class, uint16_t method, const uint8_t id[STUN_ID_SIZE])
+{
+	seal_begin(seal, builder, buffer, SEALED_MAX, class, method, id);
 }
 
 size_t seal_blind(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], void *buffer)
@@ -38,7 +45,7 @@ size_t seal_blind(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], void 
 
 	begin(seal, &builder, buffer, STUN_INDICATION, STUN_BINDING, id);
 	stun_put(&builder, ATTRIBUTE_BLIND, "", 0);
-	return end(seal, &builder);
+	return seal_end(seal, &builder);
 }
 
 size_t seal_check(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], bool nominate,
@@ -49,7 +56,7 @@ size_t seal_check(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], bool 
 	begin(seal, &builder, buffer, STUN_REQUEST, STUN_BINDING, id);
 	if (nominate)
 		stun_put(&builder, STUN_USE_CANDIDATE, "", 0);
-	return end(seal, &builder);
+	return seal_end(seal, &builder);
 }
 
 size_t seal_message(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], uint32_t sequence,
@@ -62,7 +69,7 @@ size_t seal_message(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], uin
 	begin(seal, &builder, buffer, STUN_REQUEST, METHOD_MESSAGE, id);
 	stun_put_u32(&builder, ATTRIBUTE_SEQUENCE, sequence);
 	stun_put(&builder, STUN_DATA, text, (size_t)length);
-	return end(seal, &builder);
+	return seal_end(seal, &builder);
 }
 
 size_t seal_bye(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], bool has_theirs,
@@ -72,7 +79,7 @@ size_t seal_bye(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], bool ha
 
 	begin(seal, &builder, buffer, STUN_REQUEST, METHOD_BYE, id);
 	stun_put_u32(&builder, ATTRIBUTE_SEQUENCE, has_theirs);
-	return end(seal, &builder);
+	return seal_end(seal, &builder);
 }
 
 size_t seal_reply(const struct seal *seal, const struct sealed *request,
@@ -85,7 +92,7 @@ size_t seal_reply(const struct seal *seal, const struct sealed *request,
 
 	begin(seal, &builder, buffer, STUN_SUCCESS, method, request->id);
 	stun_put_xor_address(&builder, STUN_XOR_MAPPED_ADDRESS, from);
-	return end(seal, &builder);
+	return seal_end(seal, &builder);
 }
 
 static bool has(const struct stun_message *message, uint16_t type)
@@ -123,13 +130,19 @@ static enum sealed_kind request_kind(const struct stun_message *message, struct 
 	return message->method == METHOD_MESSAGE ? SEALED_MESSAGE : SEALED_BYE;
 }
 
-struct sealed seal_open(const struct seal *seal, const struct stun_message *message)
+bool seal_is_theirs(const struct seal *seal, const struct stun_message *message)
 {
 	enum peer_role theirs = seal->role == ROLE_CONTROLLING ? ROLE_CONTROLLED : ROLE_CONTROLLING;
+
+	return !message->classic && has(message, role_attribute(theirs)) &&
+	       stun_check_integrity(message, seal->token, sizeof(seal->token));
+}
+
+struct sealed seal_open(const struct seal *seal, const struct stun_message *message)
+{
 	struct sealed sealed = {.kind = SEALED_NONE};
 
-	if (message->classic || !has(message, role_attribute(theirs)) ||
-	    !stun_check_integrity(message, seal->token, sizeof(seal->token)))
+	if (!seal_is_theirs(seal, message))
 		return sealed;
 	memcpy(sealed.id, stun_id(message), STUN_ID_SIZE);
 	switch (message->class) {

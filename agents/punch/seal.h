@@ -48,6 +48,15 @@ size_t seal_bye(const struct seal *seal, const uint8_t id[STUN_ID_SIZE], bool ha
 size_t seal_reply(const struct seal *seal, const struct sealed *request,
 		  const struct endpoint *from, void *buffer);
 
+/* The seal around anything else: begin, put attributes, end, which returns the length or 0. */
+void seal_begin(const struct seal *seal, struct stun_builder *builder, void *buffer,
+		size_t capacity, enum stun_class class, uint16_t method,
+		const uint8_t id[STUN_ID_SIZE]);
+size_t seal_end(const struct seal *seal, struct stun_builder *builder);
+
+/* Did the other peer of this very pair write @message? */
+bool seal_is_theirs(const struct seal *seal, const struct stun_message *message);
+
 /* Open what came; kind SEALED_NONE unless the other peer of this very pair wrote it. */
 struct sealed seal_open(const struct seal *seal, const struct stun_message *message);
 

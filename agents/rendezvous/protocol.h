@@ -14,6 +14,7 @@ enum {
 	METHOD_MESSAGE = 0xf03,
 	METHOD_BYE = 0xf04,
 	METHOD_RELAY = 0xf05,
+	METHOD_LETTER = 0xf06,
 };
 
 enum {
