@@ -340,7 +340,7 @@ static int expect_blind(const struct scene *scene, const struct peer *self,
 	meeting_clear(&meeting);
 	if (!public)
 		return expect_blind_among_neighbours(scene, self, ret_side, ret);
-	if (ret_side->unknown)
+	if (ret_side->unknown || ret_side->mappable)
 		*ret = BLIND_EITHER;
 	else if (ret_side->blocked)
 		*ret = BLIND_NONE;
@@ -383,6 +383,7 @@ static int prove_blind(const struct scene *scene, const struct peer *self, const
 			scene->proof, HELD, "blind", "no negative control at %s: %s", self->name,
 			!self->blind[0] ? "the agent has none"
 			: side.unknown  ? "what the router's own rules admit is not declared"
+			: side.mappable ? "its router may have been asked to let anyone in"
 					: "the peer is no stranger from outside");
 	agrees = blind_agrees(self->blind, expected, side.filtering);
 	why = side.guarded ? nat_dependence_name(side.filtering) : "no";

@@ -51,6 +51,7 @@ struct theory_side theory_side(const struct topo *topo, const struct way *way)
 		if (filtering > side.filtering)
 			side.filtering = filtering;
 		side.blocked |= nat.udp_blocked;
+		side.mappable |= nat.port_mapping != 0;
 	}
 	return side;
 }

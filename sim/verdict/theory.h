@@ -13,9 +13,10 @@
 struct theory_side {
 	bool blocked; /* UDP does not pass */
 	enum nat_dependence mapping, filtering;
-	bool guarded; /* something filters or translates at all */
-	bool unknown; /* by rules of the user's own: what they do is not declared */
-	bool silent;  /* the peer itself sends nothing before it has heard the other */
+	bool guarded;  /* something filters or translates at all */
+	bool unknown;  /* by rules of the user's own: what they do is not declared */
+	bool mappable; /* it can ask a router for a port that is open to anyone */
+	bool silent;   /* the peer itself sends nothing before it has heard the other */
 };
 
 /* Several NATs in a row behave as the most restrictive of each axis. */
