@@ -6,9 +6,10 @@
  * happen to it:
  *
  *     dropped   what it opened stays, and B's own SYN gets in through it: the usual case
- *     reset     A's NAT keeps what was opened: the same. A's NAT forgets it: B's SYN
- *               is a stray one, is reset too, and so on. Only if both are under
- *               way at once, each past its own NAT, do they meet: chance
+ *     reset     A's NAT keeps what was opened: the same. A's NAT forgets it: B's SYN gets
+ *               nowhere, but has opened B's NAT for A's next, unless that is reset and forgotten
+ *               too. Then only two that are under way at once, each past its own NAT,
+ *               meet: chance
  *     ICMP      after six seconds (RFC 5382 REQ-4), when all is over
  *
  * B's SYN that gets in through what A's opened crosses it: the same two endpoints, the
@@ -67,10 +68,12 @@ enum theory_syn theory_syn(const struct theory_tcp *self, const struct theory_tc
 	bool crosses = self->side.mapping == ENDPOINT_INDEPENDENT &&
 		       peer->side.mapping == ENDPOINT_INDEPENDENT;
 	bool reset = peer->resets != TOPO_NONE;
+	bool nothing_lasts = reset && self->resets != TOPO_NONE && self->forgets != TOPO_NONE &&
+			     peer->forgets != TOPO_NONE;
 
 	if (!theory_enters(entry))
 		return SYN_FILTERED;
-	if (entry != ENTRY_OPEN && reset && self->forgets != TOPO_NONE)
+	if (entry != ENTRY_OPEN && nothing_lasts)
 		return SYN_FORGOTTEN;
 	if (self->strict != TOPO_NONE && crosses && !reset)
 		return SYN_CROSSING;
