@@ -5,12 +5,13 @@
  * A row says which aspect shows the axis, what value the declaration promises
  * (or that it promises none), and how a value is called. An axis is held when the
  * aspect was seen with the promised value, broken when it was seen with another, and
- * untested when it was not seen. A few have rows whose values agree in a way of their
- * own: a range is promised by its ends and seen by what was drawn from it.
+ * untested when it was not seen. A few have values that agree in a way of their own:
+ * axes_own.c.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "conform/axes.h"
 #include "conform/judge.h"
 
 enum { NOTHING = -1000000 }; /* the declaration promises nothing */
@@ -21,13 +22,6 @@ enum { NOTHING = -1000000 }; /* the declaration promises nothing */
 #define ANY (UDP | TCP | ICMP)
 #define WHOLE 0U
 
-struct declaration {
-	const struct nat *nat;
-	size_t external_count;
-	enum nat_protocol protocol;
-	const struct observed *o;
-};
-
 /* A query's peer has no port. */
 static int dependence(const struct declaration *d, enum nat_dependence value)
 {
@@ -36,29 +30,29 @@ static int dependence(const struct declaration *d, enum nat_dependence value)
 	return (int)value;
 }
 
-static bool translates(const struct declaration *d)
+bool declaration_translates(const struct declaration *d)
 {
 	return d->nat->kind == NAT_TRANSLATE;
 }
 
-static bool open_to(const struct declaration *d)
+bool declaration_open(const struct declaration *d)
 {
 	return !(d->nat->udp_blocked && d->protocol == NAT_UDP);
 }
 
 static int passes(const struct declaration *d)
 {
-	return open_to(d);
+	return declaration_open(d);
 }
 
 static int translated(const struct declaration *d)
 {
-	return open_to(d) ? d->nat->kind != NAT_FIREWALL : NOTHING;
+	return declaration_open(d) ? d->nat->kind != NAT_FIREWALL : NOTHING;
 }
 
 static int mapping(const struct declaration *d)
 {
-	if (!open_to(d) || d->nat->kind == NAT_FIREWALL)
+	if (!declaration_open(d) || d->nat->kind == NAT_FIREWALL)
 		return NOTHING;
 	/* Overloading shows its dependence only where ports collide, or are drawn from many. */
 	if (d->nat->ports.overloading &&
@@ -69,7 +63,7 @@ static int mapping(const struct declaration *d)
 
 static int contended(const struct declaration *d)
 {
-	if (!open_to(d) || !translates(d))
+	if (!declaration_open(d) || !declaration_translates(d))
 		return NOTHING;
 	if (d->nat->ports.overloading && (d->protocol == NAT_ICMP || d->nat->ports.first))
 		return NOTHING;
@@ -78,7 +72,7 @@ static int contended(const struct declaration *d)
 
 static int overloading(const struct declaration *d)
 {
-	if (!open_to(d) || d->nat->kind == NAT_FIREWALL)
+	if (!declaration_open(d) || d->nat->kind == NAT_FIREWALL)
 		return NOTHING;
 	if (d->nat->kind == NAT_MASQUERADE)
 		return d->nat->ports.allocation == PORTS_PRESERVING ? true : NOTHING;
@@ -91,14 +85,14 @@ static int overloading(const struct declaration *d)
 
 static int filtering(const struct declaration *d)
 {
-	if (!open_to(d))
+	if (!declaration_open(d))
 		return NOTHING;
 	return dependence(d, d->nat->filtering);
 }
 
 static int allocation(const struct declaration *d)
 {
-	if (!open_to(d) || d->nat->kind == NAT_FIREWALL)
+	if (!declaration_open(d) || d->nat->kind == NAT_FIREWALL)
 		return NOTHING;
 	return (int)d->nat->ports.allocation;
 }
@@ -107,7 +101,8 @@ static int step(const struct declaration *d)
 {
 	const struct nat_ports *ports = &d->nat->ports;
 
-	if (!open_to(d) || !translates(d) || ports->allocation != PORTS_SEQUENTIAL)
+	if (!declaration_open(d) || !declaration_translates(d) ||
+	    ports->allocation != PORTS_SEQUENTIAL)
 		return NOTHING;
 	/* Neighbours and parity bend the sequence. */
 	if (ports->parity || ports->contiguous || ports->block)
@@ -117,7 +112,8 @@ static int step(const struct declaration *d)
 
 static int exhaustion(const struct declaration *d)
 {
-	return open_to(d) && translates(d) ? (int)d->nat->ports.exhaustion : NOTHING;
+	return declaration_open(d) && declaration_translates(d) ? (int)d->nat->ports.exhaustion
+								: NOTHING;
 }
 
 static int survival(const struct declaration *d)
@@ -129,7 +125,7 @@ static int parity(const struct declaration *d)
 {
 	const struct nat_ports *ports = &d->nat->ports;
 
-	if (!open_to(d) || !translates(d))
+	if (!declaration_open(d) || !declaration_translates(d))
 		return NOTHING;
 	if (ports->parity || ports->contiguous)
 		return true;
@@ -139,28 +135,30 @@ static int parity(const struct declaration *d)
 
 static int contiguous(const struct declaration *d)
 {
-	if (!open_to(d) || !translates(d) || d->nat->ports.allocation == PORTS_SEQUENTIAL)
+	if (!declaration_open(d) || !declaration_translates(d) ||
+	    d->nat->ports.allocation == PORTS_SEQUENTIAL)
 		return NOTHING;
 	return d->nat->ports.contiguous;
 }
 
 static int hairpinning(const struct declaration *d)
 {
-	if (!open_to(d) || d->nat->kind == NAT_FIREWALL)
+	if (!declaration_open(d) || d->nat->kind == NAT_FIREWALL)
 		return NOTHING;
 	return (int)d->nat->hairpinning;
 }
 
 static int self_hairpin(const struct declaration *d)
 {
-	if (!open_to(d) || !translates(d) || d->nat->mapping != ENDPOINT_INDEPENDENT)
+	if (!declaration_open(d) || !declaration_translates(d) ||
+	    d->nat->mapping != ENDPOINT_INDEPENDENT)
 		return NOTHING;
 	return d->nat->hairpinning != HAIRPINNING_OFF;
 }
 
 static int unsolicited(const struct declaration *d)
 {
-	if (!open_to(d) || d->nat->dmz.family != AF_UNSPEC)
+	if (!declaration_open(d) || d->nat->dmz.family != AF_UNSPEC)
 		return NOTHING;
 	/*
 	 * Where ports are not kept, accepting looks like rejecting; so it does for TCP, where
@@ -176,44 +174,49 @@ static int unsolicited(const struct declaration *d)
 
 static int refresh_out(const struct declaration *d)
 {
-	return open_to(d) && translates(d) ? (d->nat->timers.refresh & REFRESH_OUTBOUND) != 0
-					   : NOTHING;
+	return declaration_open(d) && declaration_translates(d)
+		       ? (d->nat->timers.refresh & REFRESH_OUTBOUND) != 0
+		       : NOTHING;
 }
 
 static int refresh_in(const struct declaration *d)
 {
-	return open_to(d) && translates(d) ? (d->nat->timers.refresh & REFRESH_INBOUND) != 0
-					   : NOTHING;
+	return declaration_open(d) && declaration_translates(d)
+		       ? (d->nat->timers.refresh & REFRESH_INBOUND) != 0
+		       : NOTHING;
 }
 
 static int errors(const struct declaration *d)
 {
-	return open_to(d) && translates(d) ? !d->nat->icmp.errors_blocked : NOTHING;
+	return declaration_open(d) && declaration_translates(d) ? !d->nat->icmp.errors_blocked
+								: NOTHING;
 }
 
 static int errors_kill(const struct declaration *d)
 {
-	return open_to(d) && translates(d) ? d->nat->icmp.errors_kill : NOTHING;
+	return declaration_open(d) && declaration_translates(d) ? d->nat->icmp.errors_kill
+								: NOTHING;
 }
 
 static int unmatched(const struct declaration *d)
 {
-	return open_to(d) && translates(d) ? (int)d->nat->icmp.unmatched : NOTHING;
+	return declaration_open(d) && declaration_translates(d) ? (int)d->nat->icmp.unmatched
+								: NOTHING;
 }
 
 static int rst_kills(const struct declaration *d)
 {
-	return translates(d) ? d->nat->tcp.rst_kills : NOTHING;
+	return declaration_translates(d) ? d->nat->tcp.rst_kills : NOTHING;
 }
 
 static int simultaneous(const struct declaration *d)
 {
-	return translates(d) ? !d->nat->tcp.strict_syn : NOTHING;
+	return declaration_translates(d) ? !d->nat->tcp.strict_syn : NOTHING;
 }
 
 static int pooling(const struct declaration *d)
 {
-	return translates(d) && d->external_count > 1 ? (int)d->nat->pooling : NOTHING;
+	return declaration_translates(d) && d->external_count > 1 ? (int)d->nat->pooling : NOTHING;
 }
 
 static int forwards(const struct declaration *d)
@@ -265,7 +268,7 @@ static void hairpinning_word(int value, char text[AXIS_WORD_MAX])
 	word(text, words[value]);
 }
 
-static void unsolicited_word(int value, char text[AXIS_WORD_MAX])
+void axis_unsolicited_word(int value, char text[AXIS_WORD_MAX])
 {
 	static const char *const words[] = {"drop", "reject", "accept", "delayed-icmp"};
 
@@ -305,7 +308,7 @@ static const struct axis {
 	{"mappings survive exhaustion", ASPECT_SURVIVAL, UDP, survival, yes_word},
 	{"hairpinning", ASPECT_HAIRPINNING, UDP | TCP, hairpinning, hairpinning_word},
 	{"hairpinning to itself", ASPECT_SELF_HAIRPIN, UDP, self_hairpin, yes_word},
-	{"unsolicited", ASPECT_UNSOLICITED, UDP | TCP, unsolicited, unsolicited_word},
+	{"unsolicited", ASPECT_UNSOLICITED, UDP | TCP, unsolicited, axis_unsolicited_word},
 	{"timers.refresh outbound", ASPECT_OUTBOUND, UDP, refresh_out, yes_word},
 	{"timers.refresh inbound", ASPECT_INBOUND, UDP, refresh_in, yes_word},
 	{"icmp.errors translated", ASPECT_ERRORS, UDP | TCP, errors, yes_word},
@@ -318,13 +321,8 @@ static const struct axis {
 	{"dmz", ASPECT_DMZ, WHOLE, dmz, yes_word},
 };
 
-struct results {
-	struct axis_result *rows;
-	size_t count;
-};
-
-static struct axis_result *add(struct results *r, const char *axis, const struct declaration *d,
-			       bool whole, const char *evidence)
+struct axis_result *results_add(struct results *r, const char *axis, const struct declaration *d,
+				bool whole, const char *evidence)
 {
 	struct axis_result *row;
 
@@ -348,7 +346,7 @@ static void judge_row(const struct axis *axis, const struct declaration *d, stru
 	/* An aspect that no probe was asked about has neither value nor reason. */
 	if (!seen->known && !seen->evidence[0])
 		return;
-	row = add(r, axis->name, d, axis->protocols == WHOLE, seen->evidence);
+	row = results_add(r, axis->name, d, axis->protocols == WHOLE, seen->evidence);
 	if (!row)
 		return;
 	axis->word(promised, row->declared);
@@ -357,132 +355,6 @@ static void judge_row(const struct axis *axis, const struct declaration *d, stru
 		return;
 	axis->word(seen->value, row->observed);
 	row->holding = seen->value == promised ? AXIS_HELD : AXIS_BROKEN;
-}
-
-/* --- axes of their own ------------------------------------------------------------ */
-
-/* Everything drawn lies within; where the range was filled, hardly a port was left out. */
-static void judge_range(const struct declaration *d, struct results *r)
-{
-	const struct nat_ports *ports = &d->nat->ports;
-	const struct seen *low = &d->o->seen[ASPECT_LOWEST][d->protocol];
-	const struct seen *high = &d->o->seen[ASPECT_HIGHEST][d->protocol];
-	const struct seen *capacity = &d->o->seen[ASPECT_CAPACITY][d->protocol];
-	int first = ports->first ? ports->first : 1024, last = ports->last ? ports->last : 65535;
-	struct axis_result *row;
-
-	if (!open_to(d) || !translates(d) || d->protocol == NAT_ICMP || !low->known)
-		return;
-	row = add(r, "ports.range", d, false, capacity->known ? capacity->evidence : low->evidence);
-	if (!row)
-		return;
-	snprintf(row->declared, sizeof(row->declared), "%d-%d", first, last);
-	snprintf(row->observed, sizeof(row->observed), "%d-%d", low->value, high->value);
-	row->holding = low->value >= first && high->value <= last ? AXIS_HELD : AXIS_BROKEN;
-	if (ports->first && capacity->known && !ports->block && !ports->parity &&
-	    !ports->contiguous && capacity->value < (last - first + 1) * 9 / 10)
-		row->holding = AXIS_BROKEN;
-	/* A range that is promised to be wide must not turn out to be a small one. */
-	if (!ports->block && capacity->known && last - first >= 4096)
-		row->holding = AXIS_BROKEN;
-}
-
-static void judge_block(const struct declaration *d, struct results *r)
-{
-	const struct seen *span = &d->o->seen[ASPECT_SPAN][d->protocol];
-	unsigned int block = d->nat->ports.block;
-	struct axis_result *row;
-
-	if (!open_to(d) || !translates(d) || block == 0 || d->protocol == NAT_ICMP || !span->known)
-		return;
-	row = add(r, "ports.block", d, false, span->evidence);
-	if (!row)
-		return;
-	snprintf(row->declared, sizeof(row->declared), "%u", block);
-	snprintf(row->observed, sizeof(row->observed), "at least %d", span->value);
-	row->holding = span->value <= (int)block ? AXIS_HELD : AXIS_BROKEN;
-}
-
-static void lifetime_word(unsigned int ms, char text[AXIS_WORD_MAX])
-{
-	snprintf(text, AXIS_WORD_MAX, "%.3g s", (double)ms / 1000);
-}
-
-/* To a tenth (what the engine promises): the interval in which it ended touches it. */
-static void judge_span(const struct declaration *d, const char *axis, enum aspect first,
-		       enum aspect last, unsigned int promised, struct results *r)
-{
-	const struct seen *begin = &d->o->seen[first][d->protocol];
-	const struct seen *end = &d->o->seen[last][d->protocol];
-	struct axis_result *row;
-
-	if (!open_to(d) || !translates(d) || (!begin->known && !begin->evidence[0]))
-		return;
-	row = add(r, axis, d, false, begin->evidence);
-	if (!row)
-		return;
-	lifetime_word(promised, row->declared);
-	row->holding = AXIS_UNTESTED;
-	if (!begin->known)
-		return;
-	if (!end->known) {
-		snprintf(row->observed, sizeof(row->observed), "at least %.3g s",
-			 (double)begin->value / 1000);
-		if (begin->value > (int)(promised + promised / 10))
-			row->holding = AXIS_BROKEN;
-		return;
-	}
-	snprintf(row->observed, sizeof(row->observed), "%.3g to %.3g s",
-		 (double)begin->value / 1000, (double)end->value / 1000);
-	row->holding = begin->value <= (int)(promised + promised / 10) &&
-				       end->value >= (int)(promised - promised / 10)
-			       ? AXIS_HELD
-			       : AXIS_BROKEN;
-}
-
-static void judge_lifetime(const struct declaration *d, struct results *r)
-{
-	unsigned int mapping = d->nat->timers.mapping[d->protocol];
-	unsigned int filter = d->nat->timers.filter[d->protocol];
-	unsigned int promised = filter && filter < mapping ? filter : mapping;
-
-	judge_span(d, promised == mapping ? "timers: mapping" : "timers: filter", ASPECT_LIFETIME,
-		   ASPECT_LIFETIME_END, promised, r);
-}
-
-/* Of a connection that is half open; what admits its peer may end before it. */
-static void judge_transitory(const struct declaration *d, struct results *r)
-{
-	unsigned int promised = d->nat->timers.tcp_transitory;
-	unsigned int filter = d->nat->timers.filter[d->protocol];
-
-	judge_span(d, "timers: transitory", ASPECT_TRANSITORY, ASPECT_TRANSITORY_END,
-		   filter && filter < promised ? filter : promised, r);
-}
-
-/* An answer at once breaks the promise, and so does none when it was waited for. */
-static void judge_delayed(const struct declaration *d, struct results *r)
-{
-	const struct seen *seen = &d->o->seen[ASPECT_UNSOLICITED][d->protocol];
-	const struct seen *late = &d->o->seen[ASPECT_LATE_ANSWER][d->protocol];
-	struct axis_result *row;
-
-	if (d->nat->unsolicited != UNSOLICITED_DELAYED || d->protocol != NAT_TCP ||
-	    !translates(d) || d->nat->dmz.family != AF_UNSPEC || !seen->known)
-		return;
-	row = add(r, "unsolicited", d, false, late->known ? late->evidence : seen->evidence);
-	if (!row)
-		return;
-	unsolicited_word(UNSOLICITED_DELAYED, row->declared);
-	unsolicited_word(seen->value, row->observed);
-	if (seen->value == UNSOLICITED_DELAYED) {
-		row->holding = AXIS_HELD;
-	} else if (seen->value == UNSOLICITED_DROP && !late->known) {
-		word(row->observed, "nothing at once");
-		row->holding = AXIS_UNTESTED;
-	} else {
-		row->holding = AXIS_BROKEN;
-	}
 }
 
 size_t judge_axes(const struct nat *nat, size_t external_count, const struct observed *o,
@@ -506,11 +378,7 @@ size_t judge_axes(const struct nat *nat, size_t external_count, const struct obs
 	}
 	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++) {
 		d.protocol = (enum nat_protocol)protocol;
-		judge_range(&d, &results);
-		judge_block(&d, &results);
-		judge_delayed(&d, &results);
-		judge_lifetime(&d, &results);
-		judge_transitory(&d, &results);
+		judge_own_axes(&d, &results);
 	}
 	return results.count;
 }

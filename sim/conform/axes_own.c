@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Axes whose values agree with their declaration in a way of their own: a range is
+ * promised by its ends and seen by what was drawn from it; a lifetime is seen to have ended
+ * between two moments; an answer that is to come late is seen not to come at once.
+ */
+#include <stdio.h>
+
+#include "conform/axes.h"
+
+/* Everything drawn lies within; where the range was filled, hardly a port was left out. */
+static void judge_range(const struct declaration *d, struct results *r)
+{
+	const struct nat_ports *ports = &d->nat->ports;
+	const struct seen *low = &d->o->seen[ASPECT_LOWEST][d->protocol];
+	const struct seen *high = &d->o->seen[ASPECT_HIGHEST][d->protocol];
+	const struct seen *capacity = &d->o->seen[ASPECT_CAPACITY][d->protocol];
+	int first = ports->first ? ports->first : 1024, last = ports->last ? ports->last : 65535;
+	struct axis_result *row;
+
+	if (!declaration_open(d) || !declaration_translates(d) || d->protocol == NAT_ICMP ||
+	    !low->known)
+		return;
+	row = results_add(r, "ports.range", d, false,
+			  capacity->known ? capacity->evidence : low->evidence);
+	if (!row)
+		return;
+	snprintf(row->declared, sizeof(row->declared), "%d-%d", first, last);
+	snprintf(row->observed, sizeof(row->observed), "%d-%d", low->value, high->value);
+	row->holding = low->value >= first && high->value <= last ? AXIS_HELD : AXIS_BROKEN;
+	if (ports->first && capacity->known && !ports->block && !ports->parity &&
+	    !ports->contiguous && capacity->value < (last - first + 1) * 9 / 10)
+		row->holding = AXIS_BROKEN;
+	/* A range that is promised to be wide must not turn out to be a small one. */
+	if (!ports->block && capacity->known && last - first >= 4096)
+		row->holding = AXIS_BROKEN;
+}
+
+static void judge_block(const struct declaration *d, struct results *r)
+{
+	const struct seen *span = &d->o->seen[ASPECT_SPAN][d->protocol];
+	unsigned int block = d->nat->ports.block;
+	struct axis_result *row;
+
+	if (!declaration_open(d) || !declaration_translates(d) || block == 0 ||
+	    d->protocol == NAT_ICMP || !span->known)
+		return;
+	row = results_add(r, "ports.block", d, false, span->evidence);
+	if (!row)
+		return;
+	snprintf(row->declared, sizeof(row->declared), "%u", block);
+	snprintf(row->observed, sizeof(row->observed), "at least %d", span->value);
+	row->holding = span->value <= (int)block ? AXIS_HELD : AXIS_BROKEN;
+}
+
+static void lifetime_word(unsigned int ms, char text[AXIS_WORD_MAX])
+{
+	snprintf(text, AXIS_WORD_MAX, "%.3g s", (double)ms / 1000);
+}
+
+/* To a tenth (what the engine promises): the interval in which it ended touches it. */
+static void judge_span(const struct declaration *d, const char *axis, enum aspect first,
+		       enum aspect last, unsigned int promised, struct results *r)
+{
+	const struct seen *begin = &d->o->seen[first][d->protocol];
+	const struct seen *end = &d->o->seen[last][d->protocol];
+	struct axis_result *row;
+
+	if (!declaration_open(d) || !declaration_translates(d) ||
+	    (!begin->known && !begin->evidence[0]))
+		return;
+	row = results_add(r, axis, d, false, begin->evidence);
+	if (!row)
+		return;
+	lifetime_word(promised, row->declared);
+	row->holding = AXIS_UNTESTED;
+	if (!begin->known)
+		return;
+	if (!end->known) {
+		snprintf(row->observed, sizeof(row->observed), "at least %.3g s",
+			 (double)begin->value / 1000);
+		if (begin->value > (int)(promised + promised / 10))
+			row->holding = AXIS_BROKEN;
+		return;
+	}
+	snprintf(row->observed, sizeof(row->observed), "%.3g to %.3g s",
+		 (double)begin->value / 1000, (double)end->value / 1000);
+	row->holding = begin->value <= (int)(promised + promised / 10) &&
+				       end->value >= (int)(promised - promised / 10)
+			       ? AXIS_HELD
+			       : AXIS_BROKEN;
+}
+
+static void judge_lifetime(const struct declaration *d, struct results *r)
+{
+	unsigned int mapping = d->nat->timers.mapping[d->protocol];
+	unsigned int filter = d->nat->timers.filter[d->protocol];
+	unsigned int promised = filter && filter < mapping ? filter : mapping;
+
+	judge_span(d, promised == mapping ? "timers: mapping" : "timers: filter", ASPECT_LIFETIME,
+		   ASPECT_LIFETIME_END, promised, r);
+}
+
+/* Of a connection that is half open; what admits its peer may end before it. */
+static void judge_transitory(const struct declaration *d, struct results *r)
+{
+	unsigned int promised = d->nat->timers.tcp_transitory;
+	unsigned int filter = d->nat->timers.filter[d->protocol];
+
+	judge_span(d, "timers: transitory", ASPECT_TRANSITORY, ASPECT_TRANSITORY_END,
+		   filter && filter < promised ? filter : promised, r);
+}
+
+/* An answer at once breaks the promise, and so does none when it was waited for. */
+static void judge_delayed(const struct declaration *d, struct results *r)
+{
+	const struct seen *seen = &d->o->seen[ASPECT_UNSOLICITED][d->protocol];
+	const struct seen *late = &d->o->seen[ASPECT_LATE_ANSWER][d->protocol];
+	struct axis_result *row;
+
+	if (d->nat->unsolicited != UNSOLICITED_DELAYED || d->protocol != NAT_TCP ||
+	    !declaration_translates(d) || d->nat->dmz.family != AF_UNSPEC || !seen->known)
+		return;
+	row = results_add(r, "unsolicited", d, false,
+			  late->known ? late->evidence : seen->evidence);
+	if (!row)
+		return;
+	axis_unsolicited_word(UNSOLICITED_DELAYED, row->declared);
+	axis_unsolicited_word(seen->value, row->observed);
+	if (seen->value == UNSOLICITED_DELAYED) {
+		row->holding = AXIS_HELD;
+	} else if (seen->value == UNSOLICITED_DROP && !late->known) {
+		snprintf(row->observed, sizeof(row->observed), "nothing at once");
+		row->holding = AXIS_UNTESTED;
+	} else {
+		row->holding = AXIS_BROKEN;
+	}
+}
+
+void judge_own_axes(const struct declaration *d, struct results *r)
+{
+	judge_range(d, r);
+	judge_block(d, r);
+	judge_delayed(d, r);
+	judge_lifetime(d, r);
+	judge_transitory(d, r);
+}
