@@ -61,14 +61,16 @@ static int tell_paired(struct peer *peer)
 /* Which relay, and what the path looks like through it. */
 static void put_way(const struct relay *core, struct line *line)
 {
-	struct endpoint relay = relay_endpoint(core);
+	const struct carrier *carrier = &core->carrier;
+	struct endpoint relay = carrier_relay(carrier);
+	bool rendezvous = carrier->way == CARRIER_RENDEZVOUS;
 
-	line_text(line, "technique", core->way == WAY_RENDEZVOUS ? "rendezvous-relay" : "turn");
+	line_text(line, "technique", rendezvous ? "rendezvous-relay" : "turn");
 	line_endpoint(line, "relay", &relay);
-	if (core->peer_relayed.port != 0)
-		line_endpoint(line, "peer_relayed", &core->peer_relayed);
-	if (core->way != WAY_RENDEZVOUS)
-		line_endpoint(line, "peer", &core->peer);
+	if (carrier->peer_relayed.port != 0)
+		line_endpoint(line, "peer_relayed", &carrier->peer_relayed);
+	if (!rendezvous)
+		line_endpoint(line, "peer", &carrier->peer);
 }
 
 static int tell_connected(struct peer *peer)

@@ -2,16 +2,7 @@
 /*
  * How this works: who has a TURN server allocates there at once, while it looks for the other peer
  * at the rendezvous, and offers its relayed endpoint with the Join. It says "dialled" when it
- * has done so; at "go" therefore each knows what the other has, and both choose alike:
- *
- *     both allocated    host --> our server --> their server --> peer
- *     we alone          host --> our server --> peer, at whatever endpoint of its public address
- *     they alone        host --> their server --> peer
- *     neither           host --> rendezvous --> peer
- *
- * With both, neither NAT sees anything but its own server, and what has to be admitted is known
- * beforehand to the port. With one, half the way is saved; the port from which the
- * other's NAT lets it speak is learned from its first packet.
+ * has done so, so that at "go" both know which relay it is to be (carrier.c).
  *
  * What is carried is the same in each case and the same as on a direct path (punch/path.c). The
  * relay sees sealed words only; the rendezvous made the seal's key and could break it, a
@@ -22,8 +13,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "agents/rendezvous/offer.h"
 
 static void __attribute__((format(printf, 2, 3)))
 say(const struct relay *relay, const char *format, ...)
@@ -69,53 +58,22 @@ void relay_start(struct relay *relay, const struct relay_config *config, uint64_
 		turn_start(&relay->turn, &relay->config.turn, now);
 }
 
-struct endpoint relay_endpoint(const struct relay *relay)
-{
-	switch (relay->way) {
-	case WAY_RENDEZVOUS:
-		return relay->meeting.rendezvous;
-	case WAY_OURS:
-	case WAY_BOTH:
-		return relay->config.turn.server;
-	case WAY_THEIRS:
-		return relay->peer_relayed;
-	}
-	return (struct endpoint){0};
-}
-
-static bool by_our_turn(const struct relay *relay)
-{
-	return relay->way == WAY_OURS || relay->way == WAY_BOTH;
-}
-
 /* ---- from one phase to the next ---- */
 
 static void offer_relayed(struct relay *relay)
 {
 	char text[ENDPOINT_TEXT_MAX];
-	struct offer offer = {0};
 
 	relay->offered = true;
-	offer_put_endpoint(&offer, OFFER_RELAYED, &relay->turn.relayed);
-	meeting_offer(&relay->meeting, offer.bytes, offer.length);
+	carrier_offer(&relay->meeting, &relay->turn);
 	say(relay, "allocated %s", endpoint_format(&relay->turn.relayed, text));
 }
 
-static void choose_way(struct relay *relay, uint64_t now)
+static void choose(struct relay *relay, uint64_t now)
 {
-	const struct introduction *peer = &relay->meeting.peer;
-	bool ours = relay->config.with_turn;
-	bool theirs = offer_find_endpoint(peer->offer, peer->offer_length, OFFER_RELAYED,
-					  &relay->peer_relayed);
-
 	relay->phase = RELAY_ADMITTING;
-	relay->way = ours && theirs ? WAY_BOTH
-		     : ours         ? WAY_OURS
-		     : theirs       ? WAY_THEIRS
-				    : WAY_RENDEZVOUS;
-	relay->peer = theirs ? relay->peer_relayed : peer->peer_public;
-	/* A channel wants the exact endpoint, which only a relay's own is before it has spoken. */
-	if (ours && !turn_admit(&relay->turn, &relay->peer, relay->config.channels && theirs, now))
+	if (carrier_choose(&relay->carrier, &relay->meeting, &relay->turn, relay->config.with_turn,
+			   relay->config.channels, now) < 0)
 		finish(relay, RELAY_FAILED, now, "the allocation is gone");
 }
 
@@ -134,17 +92,17 @@ static void seek(struct relay *relay, uint64_t now)
 	memcpy(seal.token, relay->meeting.peer.token, TOKEN_SIZE);
 	relay->phase = RELAY_SEEKING;
 	path_start(&relay->path, &seal, &timing, &relay->config.talk);
-	(void)candidates_add(&relay->path.candidates, CANDIDATE_PUBLIC, &relay->peer, now);
-	say(relay, "trying to reach the peer at %s", endpoint_format(&relay->peer, text));
+	(void)candidates_add(&relay->path.candidates, CANDIDATE_PUBLIC, &relay->carrier.peer, now);
+	say(relay, "trying to reach the peer at %s", endpoint_format(&relay->carrier.peer, text));
 }
 
 static void admit_or_fail(struct relay *relay, uint64_t now)
 {
-	if (!by_our_turn(relay)) {
+	if (!carrier_uses_turn(&relay->carrier)) {
 		seek(relay, now);
 		return;
 	}
-	switch (turn_admission(&relay->turn, &relay->peer)) {
+	switch (turn_admission(&relay->turn, &relay->carrier.peer)) {
 	case ADMISSION_ASKED:
 		break;
 	case ADMISSION_GRANTED:
@@ -159,17 +117,14 @@ static void admit_or_fail(struct relay *relay, uint64_t now)
 static void follow_path(struct relay *relay, uint64_t now)
 {
 	const struct talk *talk = &relay->path.talk;
-	struct endpoint to;
 
 	if (relay->phase == RELAY_SEEKING && relay->path.state >= PATH_TALKING) {
 		relay->phase = RELAY_TALKING;
 		say(relay, "connected");
-		to = relay->path.candidates.settled->to;
-		if (relay->way == WAY_OURS && relay->config.channels)
-			(void)turn_admit(&relay->turn, &to, true, now);
-		relay->peer = to;
+		carrier_found(&relay->carrier, &relay->path.candidates.settled->to,
+			      relay->config.channels, now);
 		/* The rendezvous is done, unless it is what carries us. */
-		relay->leave_due = relay->way != WAY_RENDEZVOUS;
+		relay->leave_due = relay->carrier.way != CARRIER_RENDEZVOUS;
 	}
 	if (relay->phase != RELAY_TALKING)
 		return;
@@ -217,7 +172,7 @@ static void follow_turn(struct relay *relay, uint64_t now)
 		return;
 	if (relay->phase < RELAY_TALKING)
 		finish(relay, RELAY_FAILED, now, "%s", relay->turn.reason);
-	else if (by_our_turn(relay))
+	else if (carrier_uses_turn(&relay->carrier))
 		finish(relay, RELAY_LOST, now, "%s", relay->turn.reason);
 }
 
@@ -231,7 +186,7 @@ static void advance(struct relay *relay, uint64_t now)
 	if (relay->phase == RELAY_MEETING && relay->meeting.phase == MEETING_PAIRED && !allocating)
 		meeting_dialled(&relay->meeting, now);
 	if (relay->phase == RELAY_MEETING && relay->meeting.phase == MEETING_GO)
-		choose_way(relay, now);
+		choose(relay, now);
 	if (relay->phase == RELAY_ADMITTING)
 		admit_or_fail(relay, now);
 	if (relay->phase == RELAY_SEEKING || relay->phase == RELAY_TALKING)
@@ -258,31 +213,6 @@ static bool to_turn(const struct relay *relay, size_t length, struct datagram *r
 	return length > 0;
 }
 
-/* Put what is for the peer into what is for the relay. False when it cannot be: it is lost. */
-static bool wrap(struct relay *relay, struct datagram *ret)
-{
-	uint8_t payload[SEALED_MAX], id[STUN_ID_SIZE];
-	struct endpoint peer = ret->to;
-	size_t length = ret->length;
-
-	if (relay->way == WAY_THEIRS)
-		return true; /* for its relayed endpoint, and that is a relay's */
-	if (length > sizeof(payload))
-		return false;
-	memcpy(payload, ret->bytes, length);
-	if (relay->way == WAY_RENDEZVOUS) {
-		transaction_new_id(&relay->config.meeting.random, id);
-		return to_rendezvous(relay,
-				     relay_write(&relay->meeting.join, id, payload, length,
-						 ret->bytes, sizeof(ret->bytes)),
-				     ret);
-	}
-	return to_turn(
-		relay,
-		turn_write(&relay->turn, &peer, payload, length, ret->bytes, sizeof(ret->bytes)),
-		ret);
-}
-
 bool relay_send(struct relay *relay, uint64_t now, struct datagram *ret)
 {
 	bool on_path = relay->phase == RELAY_SEEKING || relay->phase == RELAY_TALKING ||
@@ -291,7 +221,7 @@ bool relay_send(struct relay *relay, uint64_t now, struct datagram *ret)
 	advance(relay, now);
 	ret->socket = 0;
 	while (on_path && path_send(&relay->path, now, ret)) {
-		if (wrap(relay, ret))
+		if (carrier_wrap(&relay->carrier, ret))
 			return true;
 	}
 	advance(relay, now);
@@ -339,38 +269,21 @@ bool relay_leave(struct relay *relay, uint64_t now, struct datagram *ret)
 
 /* ---- receiving ---- */
 
-/* What was in the envelope, as if it had come straight from @from. */
-static void take_payload(struct relay *relay, const struct endpoint *from, const uint8_t *bytes,
-			 size_t length, uint64_t now)
-{
-	struct stun_message message;
-
-	if (relay->phase != RELAY_SEEKING && relay->phase != RELAY_TALKING)
-		return;
-	if (stun_parse(bytes, length, &message))
-		(void)path_receive(&relay->path, from, &message, now);
-}
-
 void relay_receive(struct relay *relay, const struct endpoint *from, const void *datagram,
 		   size_t length, uint64_t now)
 {
-	struct turn_payload payload;
+	struct turn_payload payload, inside;
 	struct stun_message message;
-	const uint8_t *bytes;
-	size_t count;
+	bool relayed = turn_receive(&relay->turn, from, datagram, length, now, &payload);
 
-	if (turn_receive(&relay->turn, from, datagram, length, now, &payload)) {
-		if (by_our_turn(relay))
-			take_payload(relay, &payload.peer, payload.bytes, payload.length, now);
-	} else if (stun_parse(datagram, length, &message) &&
-		   !meeting_receive(&relay->meeting, from, &message, now)) {
-		if (relay->way == WAY_THEIRS && endpoint_equal(from, &relay->peer_relayed))
-			take_payload(relay, from, datagram, length, now);
-		else if (relay->way == WAY_RENDEZVOUS &&
-			 endpoint_equal(from, &relay->meeting.rendezvous) &&
-			 relayed_read(&message, &bytes, &count))
-			take_payload(relay, &relay->peer, bytes, count, now);
-	}
+	if (!relayed && stun_parse(datagram, length, &message))
+		(void)meeting_receive(&relay->meeting, from, &message, now);
+	/* What was in the envelope is read as if it had come straight from the peer. */
+	if ((relay->phase == RELAY_SEEKING || relay->phase == RELAY_TALKING) &&
+	    carrier_unwrap(&relay->carrier, from, datagram, length, relayed ? &payload : NULL,
+			   &inside) &&
+	    stun_parse(inside.bytes, inside.length, &message))
+		(void)path_receive(&relay->path, &inside.peer, &message, now);
 	advance(relay, now);
 }
 

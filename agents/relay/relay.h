@@ -8,8 +8,7 @@
 
 #include "agents/net/datagram.h"
 #include "agents/punch/path.h"
-#include "agents/rendezvous/meeting.h"
-#include "agents/turn/client.h"
+#include "agents/relay/carrier.h"
 
 struct relay_config {
 	struct meeting_config meeting;
@@ -32,9 +31,7 @@ enum relay_phase {
 	RELAY_LOST,   /* path "lost", see `reason` */
 };
 
-/* Whose relay it is. Ours and the peer's: a datagram passes both, one after the other. */
-enum relay_way { WAY_RENDEZVOUS, WAY_OURS, WAY_BOTH, WAY_THEIRS };
-
+/* Not to be moved once started: it points into itself. */
 struct relay {
 	struct relay_config config;
 	enum relay_phase phase;
@@ -42,10 +39,8 @@ struct relay {
 	struct meeting meeting;
 	struct turn turn; /* closed from the start without one */
 	bool offered;
-	enum relay_way way;           /* from ADMITTING on, as the rest: */
-	struct endpoint peer;         /* what the path leads to */
-	struct endpoint peer_relayed; /* no family: the peer has none */
-	struct path path;             /* from SEEKING on */
+	struct carrier carrier; /* from ADMITTING on */
+	struct path path;       /* from SEEKING on */
 	bool leave_due;
 	char reason[240];
 };
@@ -65,8 +60,5 @@ void relay_refused(struct relay *relay, const struct endpoint *to);
 
 /* The last words of one that is interrupted; call until false. */
 bool relay_leave(struct relay *relay, uint64_t now, struct datagram *ret);
-
-/* Where our own datagrams with payload go; from ADMITTING on. */
-struct endpoint relay_endpoint(const struct relay *relay);
 
 #endif

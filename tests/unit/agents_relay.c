@@ -175,10 +175,10 @@ static void play(struct world *world)
 	rendezvous_free(world->rendezvous);
 }
 
-static void expect_relayed(const struct world *world, enum relay_way a, enum relay_way b,
+static void expect_relayed(const struct world *world, enum carrier_way a, enum carrier_way b,
 			   const char *what)
 {
-	const enum relay_way ways[PEERS] = {a, b};
+	const enum carrier_way ways[PEERS] = {a, b};
 	size_t i;
 
 	for (i = 0; i < PEERS; i++) {
@@ -186,7 +186,7 @@ static void expect_relayed(const struct world *world, enum relay_way a, enum rel
 
 		cr_assert_eq(peer->phase, RELAY_DONE, "%s: peer %zu: phase %d: %s", what, i,
 			     peer->phase, peer->reason);
-		cr_expect_eq(peer->way, ways[i], "peer %zu", i);
+		cr_expect_eq(peer->carrier.way, ways[i], "peer %zu", i);
 		cr_expect_eq(peer->path.talk.acknowledged, 5, "peer %zu", i);
 		cr_expect_eq(peer->path.talk.received, 5, "peer %zu", i);
 		cr_expect_not(world->servers[i].allocated, "peer %zu gives nothing back", i);
@@ -207,18 +207,18 @@ Test(relay, both_servers_one_or_the_rendezvous_carry_everything)
 	make_world(&world, 1);
 	with_turn(&world, true, true, false);
 	play(&world);
-	expect_relayed(&world, WAY_BOTH, WAY_BOTH, "without loss");
+	expect_relayed(&world, CARRIER_BOTH, CARRIER_BOTH, "without loss");
 	make_world(&world, 1);
 	with_turn(&world, true, false, false);
 	play(&world);
-	expect_relayed(&world, WAY_OURS, WAY_THEIRS, "without loss");
+	expect_relayed(&world, CARRIER_OURS, CARRIER_THEIRS, "without loss");
 	make_world(&world, 1);
 	with_turn(&world, false, true, false);
 	play(&world);
-	expect_relayed(&world, WAY_THEIRS, WAY_OURS, "without loss");
+	expect_relayed(&world, CARRIER_THEIRS, CARRIER_OURS, "without loss");
 	make_world(&world, 1);
 	play(&world);
-	expect_relayed(&world, WAY_RENDEZVOUS, WAY_RENDEZVOUS, "without loss");
+	expect_relayed(&world, CARRIER_RENDEZVOUS, CARRIER_RENDEZVOUS, "without loss");
 }
 
 Test(relay, channels_are_bound_where_the_peers_endpoint_is_known_or_learned)
@@ -228,16 +228,17 @@ Test(relay, channels_are_bound_where_the_peers_endpoint_is_known_or_learned)
 	make_world(&world, 1);
 	with_turn(&world, true, true, true);
 	play(&world);
-	expect_relayed(&world, WAY_BOTH, WAY_BOTH, "without loss");
+	expect_relayed(&world, CARRIER_BOTH, CARRIER_BOTH, "without loss");
 	cr_expect_eq(world.servers[A].channel_count, 1);
 	cr_expect(endpoint_equal(&world.servers[A].channels[0].peer, &world.servers[B].relayed));
 	make_world(&world, 1);
 	with_turn(&world, true, false, true);
 	play(&world);
-	expect_relayed(&world, WAY_OURS, WAY_THEIRS, "without loss");
+	expect_relayed(&world, CARRIER_OURS, CARRIER_THEIRS, "without loss");
 	cr_expect_eq(world.servers[A].channel_count, 1);
-	cr_expect(endpoint_equal(&world.servers[A].channels[0].peer, &world.peers[A].peer));
-	cr_expect_neq(world.peers[A].peer.port, world.peers[A].meeting.peer.peer_public.port,
+	cr_expect(endpoint_equal(&world.servers[A].channels[0].peer, &world.peers[A].carrier.peer));
+	cr_expect_neq(world.peers[A].carrier.peer.port,
+		      world.peers[A].meeting.peer.peer_public.port,
 		      "its NAT took another port than towards the rendezvous");
 }
 
@@ -260,10 +261,10 @@ Test(relay, loss_jitter_and_doubles_only_cost_time)
 		world.config[A].talk.patience = world.config[B].talk.patience = 30 * SEC;
 		play(&world);
 		expect_relayed(&world,
-			       seed & 1 ? (seed & 2 ? WAY_BOTH : WAY_OURS)
-					: (seed & 2 ? WAY_THEIRS : WAY_RENDEZVOUS),
-			       seed & 2 ? (seed & 1 ? WAY_BOTH : WAY_OURS)
-					: (seed & 1 ? WAY_THEIRS : WAY_RENDEZVOUS),
+			       seed & 1 ? (seed & 2 ? CARRIER_BOTH : CARRIER_OURS)
+					: (seed & 2 ? CARRIER_THEIRS : CARRIER_RENDEZVOUS),
+			       seed & 2 ? (seed & 1 ? CARRIER_BOTH : CARRIER_OURS)
+					: (seed & 1 ? CARRIER_THEIRS : CARRIER_RENDEZVOUS),
 			       what);
 	}
 }
@@ -369,6 +370,7 @@ Test(hostile, payload_from_elsewhere_is_not_the_peers)
 	for (i = 0; i < PEERS; i++)
 		relay_start(&world.peers[i], &world.config[i], world.net.now);
 	world.peers[A].phase = RELAY_SEEKING;
+	world.peers[A].carrier.meeting = &world.peers[A].meeting;
 	relay_receive(&world.peers[A], &stranger, bytes, length, world.net.now);
 	relay_receive(&world.peers[A], &rendezvous, bytes, length, world.net.now);
 	relay_receive(&world.peers[A], &rendezvous, bytes, 0, world.net.now);
