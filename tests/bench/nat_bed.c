@@ -219,21 +219,26 @@ static int plain_masquerade(struct ruleset **ret)
 	return 0;
 }
 
-int nat_bed_time_install(struct nat_bed *bed, const struct nat *nat, double *ret_ms, struct diag *d)
+int nat_bed_time_install(struct nat_bed *bed, const struct nat *nat, size_t count, double *ret_ms,
+			 struct diag *d)
 {
 	CLEANUP(ruleset_free_cleanup) struct ruleset *ruleset = NULL;
-	const struct addr external = parse(addresses[NAT_ROUTER]);
+	struct addr externals[NAT_POOL_MAX];
 	const struct nat_router router = {.nat = nat,
 					  .outside = "internet",
-					  .externals = &external,
-					  .external_count = 1,
+					  .externals = externals,
+					  .external_count = count,
 					  .wordless = true};
 	struct mnl_socket *socket;
 	struct timespec begin, end;
+	size_t i;
 	int r = netns_netfilter(bed->side[NAT_ROUTER], &socket, d);
 
 	if (r < 0)
 		return r;
+	externals[0] = parse(addresses[NAT_ROUTER]);
+	for (i = 1; i < count; i++)
+		externals[i] = addr_from_ipv4(addr_to_ipv4(&externals[0]) + htonl((uint32_t)i));
 	r = delete_tables(socket);
 	if (r < 0)
 		return diag_system(d, -r, "cannot delete the rules");
@@ -251,5 +256,5 @@ int nat_bed_install(struct nat_bed *bed, const struct nat *nat, struct diag *d)
 {
 	double ignored;
 
-	return nat_bed_time_install(bed, nat, &ignored, d);
+	return nat_bed_time_install(bed, nat, 1, &ignored, d);
 }

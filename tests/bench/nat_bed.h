@@ -29,8 +29,9 @@ int nat_bed_new(struct nat_bed *ret, struct diag *d);
  */
 int nat_bed_install(struct nat_bed *bed, const struct nat *nat, struct diag *d);
 
-/* The same, and how many milliseconds it took from the declaration to the rules in force. */
-int nat_bed_time_install(struct nat_bed *bed, const struct nat *nat, double *ret_ms,
+/* The same with a pool of @count addresses, and how many milliseconds it took from the declaration
+ * to the rules in force. */
+int nat_bed_time_install(struct nat_bed *bed, const struct nat *nat, size_t count, double *ret_ms,
 			 struct diag *d);
 
 /* Conntrack forgets everything. */
