@@ -196,6 +196,31 @@ Test(port_mapping, lets_a_stranger_hear_what_is_declared)
 	close(tcp);
 }
 
+/* Also at a port that a host inside has: the router's own stack answers, the host hears nothing. */
+Test(port_mapping, leaves_strangers_to_the_router_where_it_accepts_them)
+{
+	struct nat nat = granting("port-restricted-cone");
+	struct endpoint peer_at = bed_endpoint("9.9.9.9:1000"), external;
+	int host, peer, stranger;
+	char byte;
+
+	nat.unsolicited = UNSOLICITED_ACCEPT;
+	AUTO_NATBED struct natbed bed = natbed_open(&nat);
+	host = bed_udp(&bed, BED_INSIDE, "192.168.1.1:5000");
+	peer = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
+	stranger = bed_udp(&bed, BED_OUTSIDE, "9.9.9.11:1000");
+	external = bed_pass(host, &peer_at, peer);
+	bed_connect(stranger, &external);
+	bed_send(stranger, &external, "anybody there?");
+	natbed_settle(&bed);
+	cr_expect(recv(stranger, &byte, 1, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED,
+		  "the router's stack did not answer");
+	cr_expect(!bed_arrived(host, "anybody there?"));
+	close(host);
+	close(peer);
+	close(stranger);
+}
+
 /* A port can be given away that a mapping has: the flows it has stay, new ones are the other's. */
 Test(port_mapping, takes_no_flow_away)
 {
@@ -221,4 +246,56 @@ Test(port_mapping, takes_no_flow_away)
 		close(peer);
 		close(stranger);
 	}
+}
+
+/* Without a grant everything is as without port mapping: who may come in, and until when. */
+Test(port_mapping, changes_nothing_for_mappings_of_our_own)
+{
+	size_t i;
+
+	for (i = 0; i < NAMES; i++) {
+		const struct nat nat = granting(names[i]);
+		AUTO_NATBED struct natbed bed = natbed_open(&nat);
+		struct endpoint peer_at = bed_endpoint("9.9.9.9:1000"), external;
+		int host = bed_udp(&bed, BED_INSIDE, "192.168.1.1:5000");
+		int peer = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
+		int same_address = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:2000");
+		int stranger = bed_udp(&bed, BED_OUTSIDE, "9.9.9.11:1000");
+
+		external = bed_pass(host, &peer_at, peer);
+		bed_pass(peer, &external, host);
+		cr_expect_eq(bed_passes(&bed, stranger, &external, host),
+			     nat.filtering == ENDPOINT_INDEPENDENT, "%s: a stranger", nat.name);
+		cr_expect_eq(bed_passes(&bed, same_address, &external, host),
+			     nat.filtering != ADDRESS_AND_PORT_DEPENDENT, "%s: another port",
+			     nat.name);
+		close(host);
+		close(peer);
+		close(same_address);
+		close(stranger);
+	}
+}
+
+Test(port_mapping, does_not_let_in_what_only_conntrack_remembers)
+{
+	struct nat nat = granting("port-restricted-cone");
+	struct endpoint server = bed_endpoint("9.9.9.9:1000"), external;
+	uint64_t deadline;
+	bool open;
+
+	nat.timers.mapping[NAT_UDP] = 300;
+
+	AUTO_NATBED struct natbed bed = natbed_open(&nat);
+	int host = bed_udp(&bed, BED_INSIDE, "192.168.1.1:5000");
+	int peer = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
+
+	external = bed_pass(host, &server, peer);
+	deadline = bed_now() + 600; /* conntrack, which is told 1 s, would hold on for longer */
+	do {
+		bed_wait_until(bed_now() + 20);
+		open = bed_passes(&bed, peer, &external, host);
+	} while (open && bed_now() < deadline);
+	cr_assert(!open, "it still came in after two lives");
+	close(host);
+	close(peer);
 }
