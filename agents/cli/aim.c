@@ -108,11 +108,11 @@ static void put_measured(const struct aim *aim, struct line *line)
 	const struct port_pattern *pattern = &aim->own.pattern;
 
 	line_text(line, "mapping", behaviour_name(aim->own.mapping));
-	line_text(line, "pattern", port_choice_name(pattern->choice));
-	if (pattern->choice == PATTERN_SEQUENTIAL)
+	line_text(line, "pattern", port_choice_name(pattern->next));
+	if (pattern->next == PATTERN_SEQUENTIAL)
 		line_signed(line, "step", pattern->step);
-	if (pattern->choice != PATTERN_UNKNOWN)
-		line_fraction(line, "confidence", pattern->confidence);
+	if (pattern->next != PATTERN_UNKNOWN)
+		line_fraction(line, "confidence", pattern->next_confidence);
 }
 
 static void put_guess(const struct aim *aim, struct line *line)

@@ -34,7 +34,8 @@
 #include "agents/net/clock.h"
 #include "agents/predict/odds.h"
 
-#define WANTED 0.999 /* of a birthday attack */
+/* Of a birthday attack, unless it can be made certain. */
+#define WANTED 0.999
 
 static bool is_dependent(const struct outlook *outlook)
 {
@@ -44,8 +45,8 @@ static bool is_dependent(const struct outlook *outlook)
 
 static bool is_predictable(const struct outlook *outlook)
 {
-	return outlook->pattern.choice == PATTERN_SEQUENTIAL ||
-	       outlook->pattern.choice == PATTERN_PRESERVING;
+	return outlook->pattern.next == PATTERN_SEQUENTIAL ||
+	       outlook->pattern.next == PATTERN_PRESERVING;
 }
 
 static bool moves(const struct outlook *outlook)
@@ -76,10 +77,10 @@ static void aim(struct guess *guess, const struct outlook *peer, unsigned int wi
 
 static void put_pattern(const struct port_pattern *pattern, char text[40])
 {
-	if (pattern->choice == PATTERN_SEQUENTIAL)
+	if (pattern->next == PATTERN_SEQUENTIAL)
 		snprintf(text, 40, "sequential by %+d", pattern->step);
 	else
-		snprintf(text, 40, "%s", port_choice_name(pattern->choice));
+		snprintf(text, 40, "%s", port_choice_name(pattern->next));
 }
 
 static void predict_one(struct guess *guess, const struct outlook *own, const struct outlook *peer)
@@ -90,7 +91,7 @@ static void predict_one(struct guess *guess, const struct outlook *own, const st
 
 	guess->kind = GUESS_PREDICTION;
 	guess->probability =
-		odds_window(moving->pattern.confidence, moving->busy, window_of(aiming));
+		odds_window(moving->pattern.next_confidence, moving->busy, window_of(aiming));
 	if (!ours)
 		aim(guess, peer, window_of(own), false);
 	put_pattern(&moving->pattern, pattern);
@@ -109,11 +110,12 @@ static void predict_both(struct guess *guess, const struct outlook *own, const s
 
 	guess->kind = GUESS_PREDICTION;
 	if (race)
-		guess->probability = odds_both(first->pattern.confidence, first->busy,
-					       second->pattern.confidence, second->busy, window);
+		guess->probability =
+			odds_both(first->pattern.next_confidence, first->busy,
+				  second->pattern.next_confidence, second->busy, window);
 	else
-		guess->probability = odds_window(own->pattern.confidence, own->busy, window) *
-				     odds_window(peer->pattern.confidence, peer->busy, window);
+		guess->probability = odds_window(own->pattern.next_confidence, own->busy, window) *
+				     odds_window(peer->pattern.next_confidence, peer->busy, window);
 	aim(guess, peer, window, race && !controlling);
 	put_pattern(&own->pattern, ours);
 	put_pattern(&peer->pattern, theirs);
@@ -126,7 +128,8 @@ static void birthday_one(struct guess *guess, const struct outlook *own, const s
 {
 	bool ours = is_dependent(own);
 	const struct outlook *moving = ours ? own : peer, *aiming = ours ? peer : own;
-	struct odds_plan plan = odds_plan(range_of(moving), moving->sockets, WANTED, aiming->rate,
+	double wanted = aiming->probes < range_of(moving) ? WANTED : 1;
+	struct odds_plan plan = odds_plan(range_of(moving), moving->sockets, wanted, aiming->rate,
 					  UINT64_MAX, aiming->probes);
 
 	guess->kind = GUESS_BIRTHDAY;

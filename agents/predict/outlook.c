@@ -2,7 +2,7 @@
 /*
  * On the wire, numbers most significant byte first:
  *
- *     mapping 8 | choice 8 | fixed 8 | confidence 8 (1/255) | busy 16 (1/256) | step 16
+ *     mapping 8 | next 8 | fixed 8 | its confidence 8 (1/255) | busy 16 (1/256) | step 16
  *     last 16 | internal 16 | turns at: low 16, high 16 | range: low 16, high 16
  *     window 16 | sockets 16 | probes 16 | rate 16
  */
@@ -39,9 +39,9 @@ void outlook_put(const struct outlook *outlook, struct offer *offer)
 	uint8_t wire[WIRE_SIZE], *at = wire;
 
 	*at++ = (uint8_t)outlook->mapping;
-	*at++ = (uint8_t)pattern->choice;
+	*at++ = (uint8_t)pattern->next;
 	*at++ = pattern->fixed;
-	*at++ = (uint8_t)(pattern->confidence * 255 + 0.5);
+	*at++ = (uint8_t)(pattern->next_confidence * 255 + 0.5);
 	at = put_u16(at, (unsigned int)(busy * 256));
 	at = put_u16(at, (unsigned int)pattern->step);
 	at = put_u16(at, pattern->last);
@@ -62,8 +62,8 @@ static bool makes_sense(const struct outlook *outlook)
 {
 	const struct port_pattern *pattern = &outlook->pattern;
 
-	return outlook->mapping < BEHAVIOUR_COUNT && pattern->choice <= PATTERN_RANDOM &&
-	       (pattern->choice != PATTERN_SEQUENTIAL || pattern->step != 0) &&
+	return outlook->mapping < BEHAVIOUR_COUNT && pattern->next <= PATTERN_RANDOM &&
+	       (pattern->next != PATTERN_SEQUENTIAL || pattern->step != 0) &&
 	       pattern->low <= pattern->high && pattern->last != 0 && outlook->low != 0 &&
 	       outlook->low <= outlook->high;
 }
@@ -77,9 +77,9 @@ bool outlook_find(const uint8_t *bytes, size_t length, struct outlook *ret)
 	if (!offer_find(bytes, length, OFFER_PATTERN, &at, &size) || size < WIRE_SIZE)
 		return false;
 	outlook.mapping = *at++;
-	outlook.pattern.choice = *at++;
+	outlook.pattern.next = *at++;
 	outlook.pattern.fixed = *at++ != 0;
-	outlook.pattern.confidence = *at++ / 255.0;
+	outlook.pattern.next_confidence = *at++ / 255.0;
 	outlook.busy = take_u16(&at) / 256.0;
 	outlook.pattern.step = (int16_t)take_u16(&at);
 	outlook.pattern.last = take_u16(&at);
@@ -94,6 +94,9 @@ bool outlook_find(const uint8_t *bytes, size_t length, struct outlook *ret)
 	outlook.rate = take_u16(&at);
 	if (!makes_sense(&outlook))
 		return false;
+	/* How it chooses first ports is of no interest to others. */
+	outlook.pattern.choice = outlook.pattern.next;
+	outlook.pattern.confidence = outlook.pattern.next_confidence;
 	*ret = outlook;
 	return true;
 }

@@ -204,12 +204,12 @@ static void judge_steps(const struct row *row, struct port_pattern *ret)
 		ret->high = steps.turned ? steps.high : RANGE_HIGH;
 	}
 	if (best > drawn) {
-		ret->choice = PATTERN_SEQUENTIAL;
+		ret->next = PATTERN_SEQUENTIAL;
 		/* In this very step: another would predict other ports. */
-		ret->confidence = best / (stepped + drawn);
+		ret->next_confidence = best / (stepped + drawn);
 	} else {
-		ret->choice = PATTERN_RANDOM;
-		ret->confidence = drawn / (stepped + drawn);
+		ret->next = PATTERN_RANDOM;
+		ret->next_confidence = drawn / (stepped + drawn);
 		ret->step = 0;
 		ret->strangers = 0;
 		ret->low = RANGE_LOW;
@@ -239,8 +239,9 @@ struct port_pattern pattern_judge(const struct port_sample *samples, size_t coun
 {
 	struct port_pattern pattern = {
 		.choice = PATTERN_UNKNOWN, .low = RANGE_LOW, .high = RANGE_HIGH};
-	struct row row;
 	size_t i, newest = 0;
+	struct row row;
+	bool kept;
 
 	if (count > PATTERN_SAMPLES_MAX)
 		count = PATTERN_SAMPLES_MAX;
@@ -255,15 +256,17 @@ struct port_pattern pattern_judge(const struct port_sample *samples, size_t coun
 	pattern.fixed = is_fixed(samples, count);
 	pattern.internal = samples[newest].internal;
 	pattern.last = row.list[row.count - 1].external;
-	if (all_kept(&row)) {
-		pattern.choice = PATTERN_PRESERVING;
-		pattern.confidence = 1 - 1.0 / RANGE_SIZE;
-		return pattern;
-	}
+	kept = all_kept(&row);
 	row_drop_kept(&row);
-	if (row.count >= 2) {
+	if (row.count >= 2)
 		judge_steps(&row, &pattern);
+	if (row.count > 0)
 		pattern.last = row.list[row.count - 1].external;
+	pattern.choice = kept ? PATTERN_PRESERVING : pattern.next;
+	pattern.confidence = kept ? 1 - 1.0 / RANGE_SIZE : pattern.next_confidence;
+	if (kept && row.count == 0) {
+		pattern.next = pattern.choice;
+		pattern.next_confidence = pattern.confidence;
 	}
 	return pattern;
 }
@@ -291,11 +294,11 @@ size_t pattern_predict(const struct port_pattern *pattern, unsigned int others, 
 
 	if (count == 0)
 		return 0;
-	if (pattern->fixed || pattern->choice == PATTERN_PRESERVING) {
+	if (pattern->fixed || pattern->next == PATTERN_PRESERVING) {
 		ports[0] = pattern->fixed ? pattern->last : pattern->internal;
 		return 1;
 	}
-	if (pattern->choice != PATTERN_SEQUENTIAL)
+	if (pattern->next != PATTERN_SEQUENTIAL)
 		return 0;
 	for (; others > 0; others--)
 		port = next_port(pattern, port);

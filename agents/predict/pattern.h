@@ -28,20 +28,24 @@ enum port_choice {
 };
 
 struct port_pattern {
-	enum port_choice choice;
-	int step;          /* PATTERN_SEQUENTIAL; not 0 */
-	double confidence; /* in `choice`, 0 to 1 */
+	enum port_choice choice; /* of a socket's first mapping */
+	double confidence;       /* in that, 0 to 1 */
+
+	/* Of a further mapping of a socket that has one: as `choice`, unless it is preserving and
+	 * only the first could keep its port. This is what is predicted. */
+	enum port_choice next;
+	double next_confidence;
+	int step; /* where one of them is PATTERN_SEQUENTIAL; not 0 */
 
 	/* A socket had one external port towards several destinations: an endpoint-independent
 	 * mapping as far as was seen. The next port of such a socket is no new one. */
 	bool fixed;
 
 	unsigned int mappings;  /* distinct ones that were seen */
-	unsigned int strangers; /* PATTERN_SEQUENTIAL: ports that others took in between */
+	unsigned int strangers; /* with `step`: ports that others took in between */
 	uint16_t internal;      /* of the newest probe */
 	uint16_t last;          /* the newest mapping's external port */
-	uint16_t low,
-		high; /* PATTERN_SEQUENTIAL: where it turns round, 1024 and 65535 if not seen */
+	uint16_t low, high;     /* with `step`: where it turns round, 1024 and 65535 if not seen */
 };
 
 /*

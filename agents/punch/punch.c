@@ -34,6 +34,7 @@
 #include <string.h>
 
 #include "agents/net/clock.h"
+#include "agents/punch/guessing.h"
 #include "agents/punch/reason.h"
 #include "agents/rendezvous/offer.h"
 
@@ -138,34 +139,10 @@ static void add_candidates(struct punch *punch, uint64_t now)
 	(void)candidates_add(candidates, CANDIDATE_PUBLIC, &peer->peer_public, now);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Whatever ports are to be guessed comes first, unless a path shows already. */
-static void take_aim(struct punch *punch, uint64_t now)
-{
-	struct candidates *candidates = &punch->path.candidates;
-	bool silent = candidates->silent;
-	uint64_t patience;
-
-	aim_decide(&punch->aim, &punch->peer, now);
-	patience = aim_patience(&punch->aim);
-	if (patience == UINT64_MAX)
-		return;
-	say(punch, "%s", punch->aim.guess.reason);
-	punch->deadline = earlier(punch->deadline, now + patience);
-	if (candidates_heard(candidates))
-		return;
-	candidates_start(candidates, punch->peer.role, &punch->meeting.random, &punch->path.timing);
-	candidates->silent = silent;
-	aim_add_candidates(&punch->aim, &punch->peer, candidates, now);
-}
-
 static void start_punching(struct punch *punch, uint64_t now)
 {
-	take_aim(punch, now);
+	if (guessing_aim(punch, now))
+		say(punch, "%s", punch->aim.guess.reason);
 	add_candidates(punch, now); /* there may be news since we were paired */
 	punch->phase = PHASE_PUNCHING;
 	say(punch, punch->config.call_me ? "both have dialled: waiting for the peer's call"
@@ -297,25 +274,6 @@ static bool send_path(struct punch *punch, uint64_t now, struct datagram *ret)
 	return sends;
 }
 
-/* Until something of the peer's has been heard. */
-static bool wants_to_spray(const struct punch *punch)
-{
-	return punch->path.state == PATH_SEEKING && punch->path.seal.round == 0 &&
-	       !candidates_heard(&punch->path.candidates);
-}
-
-/* The first check of a path that nobody has heard of yet. */
-static bool send_spray(struct punch *punch, uint64_t now, struct datagram *ret)
-{
-	uint8_t id[STUN_ID_SIZE];
-
-	if (!wants_to_spray(punch) || !aim_spray(&punch->aim, now, &ret->socket, &ret->to))
-		return false;
-	transaction_new_id(&punch->meeting.random, id);
-	ret->length = seal_check(&punch->path.seal, id, false, ret->bytes);
-	return true;
-}
-
 static void end_if_late(struct punch *punch, uint64_t now)
 {
 	if (punch->phase >= PHASE_TALKING || now < punch->deadline)
@@ -346,7 +304,7 @@ static bool send_phase(struct punch *punch, uint64_t now, struct datagram *ret)
 	case PHASE_TALKING:
 	case PHASE_DONE:
 	case PHASE_LOST:
-		return send_path(punch, now, ret) || send_spray(punch, now, ret) ||
+		return send_path(punch, now, ret) || guessing_send(punch, now, ret) ||
 		       send_join_again(punch, now, ret);
 	case PHASE_FAILED:
 		return false;
@@ -360,6 +318,11 @@ bool punch_send(struct punch *punch, uint64_t now, struct datagram *ret)
 	if (send_phase(punch, now, ret))
 		return true;
 	return punch->leave_due && punch_leave(punch, ret);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 uint64_t punch_due(const struct punch *punch)
@@ -376,9 +339,7 @@ uint64_t punch_due(const struct punch *punch)
 	case PHASE_PUNCHING:
 		due = punch->meeting_again ? meeting_due(&punch->meeting) : punch->meet_at;
 		due = earlier(due > punch->meet_at ? due : punch->meet_at, path_due(&punch->path));
-		if (wants_to_spray(punch))
-			due = earlier(due, aim_spray_due(&punch->aim));
-		return earlier(due, punch->deadline);
+		return earlier(earlier(due, guessing_due(punch)), punch->deadline);
 	case PHASE_TALKING:
 		return path_due(&punch->path);
 	case PHASE_DONE:

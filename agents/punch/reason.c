@@ -53,7 +53,8 @@ void reason_none(const struct punch *punch, char *buffer, size_t size)
 	else if (punch->phase == PHASE_DIALLING)
 		snprintf(buffer, size,
 			 "the other peer was introduced, but never got ready to punch");
-	else if (punch->aim.guess.kind != GUESS_NOTHING)
+	else if (punch->aim.guess.kind != GUESS_NOTHING &&
+		 !candidates_heard(&punch->path.candidates))
 		reason_guess(punch, buffer, size);
 	else if (candidates_heard(&punch->path.candidates))
 		snprintf(buffer, size,

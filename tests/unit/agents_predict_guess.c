@@ -9,8 +9,8 @@ static struct outlook cone(void)
 {
 	return (struct outlook){
 		.mapping = BEHAVIOUR_ENDPOINT_INDEPENDENT,
-		.pattern = {.choice = PATTERN_PRESERVING,
-			    .confidence = 1,
+		.pattern = {.next = PATTERN_PRESERVING,
+			    .next_confidence = 1,
 			    .fixed = true,
 			    .last = 7777,
 			    .internal = 7777,
@@ -27,7 +27,7 @@ static struct outlook sequential(int step, uint16_t last)
 	struct outlook outlook = cone();
 
 	outlook.mapping = BEHAVIOUR_ADDRESS_AND_PORT_DEPENDENT;
-	outlook.pattern.choice = PATTERN_SEQUENTIAL;
+	outlook.pattern.next = PATTERN_SEQUENTIAL;
 	outlook.pattern.fixed = false;
 	outlook.pattern.step = step;
 	outlook.pattern.last = last;
@@ -38,7 +38,7 @@ static struct outlook drawn(uint16_t low, uint16_t high)
 {
 	struct outlook outlook = sequential(1, 40000);
 
-	outlook.pattern.choice = PATTERN_RANDOM;
+	outlook.pattern.next = PATTERN_RANDOM;
 	outlook.pattern.step = 0;
 	outlook.low = low;
 	outlook.high = high;
@@ -216,7 +216,7 @@ Test(outlook, survives_the_way_to_the_peer)
 	struct outlook told = eager(sequential(-3, 41234)), heard;
 	struct offer offer = {0};
 
-	told.pattern.confidence = 0.98;
+	told.pattern.next_confidence = 0.98;
 	told.busy = 0.75;
 	told.low = 40000;
 	told.high = 49999;
@@ -224,10 +224,10 @@ Test(outlook, survives_the_way_to_the_peer)
 	cr_assert_not(offer.failed);
 	cr_assert(outlook_find(offer.bytes, offer.length, &heard));
 	cr_expect_eq(heard.mapping, told.mapping);
-	cr_expect_eq(heard.pattern.choice, PATTERN_SEQUENTIAL);
+	cr_expect_eq(heard.pattern.next, PATTERN_SEQUENTIAL);
 	cr_expect_eq(heard.pattern.step, -3);
 	cr_expect_eq(heard.pattern.last, 41234);
-	cr_expect_float_eq(heard.pattern.confidence, 0.98, 0.01);
+	cr_expect_float_eq(heard.pattern.next_confidence, 0.98, 0.01);
 	cr_expect_float_eq(heard.busy, 0.75, 0.01);
 	cr_expect_eq(heard.low, 40000);
 	cr_expect_eq(heard.high, 49999);

@@ -211,8 +211,28 @@ Test(pattern, kept_ports_are_preserving)
 	cr_expect_not(pattern.fixed, "no socket asked twice");
 	cr_assert_eq(pattern_predict(&pattern, 0, &port, 1), 1);
 	cr_expect_eq(port, 9999);
-	cr_expect_eq(pattern_judge(collided, 4).choice, PATTERN_PRESERVING,
+	pattern = pattern_judge(collided, 4);
+	cr_expect_eq(pattern.choice, PATTERN_PRESERVING,
 		     "each socket's first mapping has kept its port");
+	cr_expect_eq(pattern.next, PATTERN_UNKNOWN, "one further port tells nothing");
+	cr_expect_eq(pattern_predict(&pattern, 0, &port, 1), 0);
+}
+
+Test(pattern, what_follows_kept_ports_is_predicted)
+{
+	const struct port_sample samples[] = {{7777, 7777, 0},
+					      {8888, 8888, 1},
+					      {7777, 40000, 2},
+					      {7777, 40002, 3},
+					      {7777, 40004, 4}};
+	struct port_pattern pattern = pattern_judge(samples, 5);
+	uint16_t port = 0;
+
+	cr_expect_eq(pattern.choice, PATTERN_PRESERVING);
+	cr_expect_eq(pattern.next, PATTERN_SEQUENTIAL);
+	cr_expect_eq(pattern.step, 2);
+	cr_assert_eq(pattern_predict(&pattern, 0, &port, 1), 1);
+	cr_expect_eq(port, 40006);
 }
 
 /* A symmetric NAT that preserves can do so towards one destination only. */

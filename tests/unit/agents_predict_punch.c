@@ -120,6 +120,42 @@ Test(prediction, of_both_nats_steps)
 	}
 }
 
+/* A mapping for each address stays where it is, one for each port moves on. */
+Test(prediction, of_all_mappings_that_depend_on_something)
+{
+	static const unsigned int pairs[] = {4, 5, 7, 8};
+	size_t a, b;
+
+	for (a = 0; a < 4; a++) {
+		for (b = 0; b < 4; b++) {
+			struct world world;
+			char what[32];
+
+			make_homes(&world, pairs[a], pairs[b], a * 4 + b + 1);
+			ask_for_prediction(&world);
+			count_by(&world.net.nats[0], 1);
+			count_by(&world.net.nats[1], -2);
+			play(&world);
+			snprintf(what, sizeof(what), "pair %u with %u", pairs[a], pairs[b]);
+			expect_direct(&world, what);
+			expect_technique(&world, TECHNIQUE_PREDICTION);
+		}
+	}
+}
+
+/* Towards the first destination it keeps the port, towards the others it counts. */
+Test(prediction, of_a_nat_that_keeps_the_first_port)
+{
+	struct world world;
+
+	make_homes(&world, CONE, SYMMETRIC, 1);
+	ask_for_prediction(&world);
+	count_by(&world.net.nats[1], 2)->changes_ports = false;
+	play(&world);
+	expect_direct(&world, "the second port of a socket follows a pattern");
+	expect_technique(&world, TECHNIQUE_PREDICTION);
+}
+
 Test(prediction, without_being_asked_for_it_does_not_happen)
 {
 	struct world world;
