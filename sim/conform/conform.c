@@ -141,6 +141,8 @@ static int observe_all(const struct subject *subject, enum thoroughness thorough
 		probe_lifetimes(bed, lifetime_ms + lifetime_ms / 3, ret);
 	if (subject->nat->kind == NAT_MASQUERADE || subject->nat->kind == NAT_FIREWALL)
 		read_lifetimes(bed, ret);
+	if (lifetime_ms && subject->nat->kind == NAT_MASQUERADE)
+		probe_kernel_refresh(bed, ret);
 	ret->packets = bed->sent;
 	return bed->error;
 }

@@ -295,3 +295,18 @@ void read_lifetimes(struct bed *bed, struct observed *o)
 		    "sysctl %s: %d s", timer->key, value);
 	}
 }
+
+/* With conntrack's shortest timers: it counts whole seconds. */
+void probe_kernel_refresh(struct bed *bed, struct observed *o)
+{
+	const struct seen *passes = &o->seen[ASPECT_PASSES][NAT_UDP];
+	struct speech speech = speech_begin(bed, NAT_UDP);
+	size_t mark = bed->socket_count;
+
+	if (!passes->known || !passes->value ||
+	    netns_sysctl(bed->router, "net/netfilter/nf_conntrack_udp_timeout", "1") < 0 ||
+	    netns_sysctl(bed->router, "net/netfilter/nf_conntrack_udp_timeout_stream", "1") < 0)
+		return;
+	try_refresh(&speech, 1000, o);
+	bed_close_since(bed, mark);
+}

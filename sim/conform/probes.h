@@ -34,5 +34,7 @@ void probe_forwards(struct bed *bed, struct observed *o);
 void probe_lifetimes(struct bed *bed, unsigned int bound_ms, struct observed *o);
 /* Of a NAT that is the kernel's: its settings. */
 void read_lifetimes(struct bed *bed, struct observed *o);
+/* Of the same: what refreshes UDP. Comes last, for it changes those settings; takes 1.2 s. */
+void probe_kernel_refresh(struct bed *bed, struct observed *o);
 
 #endif

@@ -42,22 +42,22 @@ Test(conform, linux_masquerade_is_what_it_declares_and_not_what_the_rfcs_ask_for
 		int rfc;
 		const char *number, *outcome;
 	} known[] = {
-		{4787, "REQ-1", "met"},     {4787, "REQ-2", "not applicable"},
-		{4787, "REQ-3", "not met"}, {4787, "REQ-3a", "met"},
-		{4787, "REQ-5", "not met"}, {4787, "REQ-8", "not met"},
-		{4787, "REQ-9", "not met"}, {4787, "REQ-11", "not met"},
-		{4787, "REQ-12", "met"},    {4787, "REQ-12a", "met"},
-		{4787, "REQ-12b", "met"},   {4787, "REQ-10", "met"},
-		{4787, "REQ-13", "met"},    {4787, "REQ-13a", "met"},
-		{4787, "REQ-14", "met"},    {5382, "REQ-6", "met"},
-		{5508, "REQ-3", "met"},     {5508, "REQ-3a", "not met"},
-		{5508, "REQ-3b", "met"},    {5508, "REQ-3c", "met"},
-		{5508, "REQ-3d", "met"},    {5382, "REQ-1", "met"},
-		{5382, "REQ-2", "met"},     {5382, "REQ-3", "not met"},
-		{5382, "REQ-4", "met"},     {5382, "REQ-5", "not met"},
-		{5382, "REQ-7", "not met"}, {5382, "REQ-8", "not met"},
-		{5382, "REQ-10", "met"},    {5508, "REQ-1", "met"},
-		{5508, "REQ-2", "not met"},
+		{4787, "REQ-1", "met"},      {4787, "REQ-2", "not applicable"},
+		{4787, "REQ-3", "not met"},  {4787, "REQ-3a", "met"},
+		{4787, "REQ-5", "not met"},  {4787, "REQ-6", "met"},
+		{4787, "REQ-8", "not met"},  {4787, "REQ-9", "not met"},
+		{4787, "REQ-11", "not met"}, {4787, "REQ-12", "met"},
+		{4787, "REQ-12a", "met"},    {4787, "REQ-12b", "met"},
+		{4787, "REQ-10", "met"},     {4787, "REQ-13", "met"},
+		{4787, "REQ-13a", "met"},    {4787, "REQ-14", "met"},
+		{5382, "REQ-6", "met"},      {5508, "REQ-3", "met"},
+		{5508, "REQ-3a", "not met"}, {5508, "REQ-3b", "met"},
+		{5508, "REQ-3c", "met"},     {5508, "REQ-3d", "met"},
+		{5382, "REQ-1", "met"},      {5382, "REQ-2", "met"},
+		{5382, "REQ-3", "not met"},  {5382, "REQ-4", "met"},
+		{5382, "REQ-5", "not met"},  {5382, "REQ-7", "not met"},
+		{5382, "REQ-8", "not met"},  {5382, "REQ-10", "met"},
+		{5508, "REQ-1", "met"},      {5508, "REQ-2", "not met"},
 	};
 	AUTO_NATSIM struct natsim natsim = {0};
 	const json_t *nat;
