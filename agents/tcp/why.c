@@ -28,26 +28,25 @@ static void why_alone(const struct tcp_punch *punch, char *text, size_t size)
 			 seconds);
 }
 
-/* "3 of 5 attempts were reset, 1 ended by ICMP from 1.2.3.4, the others vanished" */
+/* "...: 5 attempts (3 were reset, 1 ended by an ICMP error from 1.2.3.4, 1 got no answer)" */
 static void why_not_reached(const struct dial *dial, char *text, size_t size)
 {
-	char name[ENDPOINT_TEXT_MAX], reporter[ADDR_TEXT_MAX], resets[64] = "", icmp[96] = "",
-							       other[96] = "";
 	unsigned int silent = dial->attempts - dial_refused(dial) - dial->other_errors;
+	char name[ENDPOINT_TEXT_MAX], reporter[ADDR_TEXT_MAX];
+	char resets[32] = "", icmp[96] = "", other[96] = "";
 
-	endpoint_format(&dial->to, name);
 	if (dial->resets)
-		snprintf(resets, sizeof(resets), ", %u answered with a reset", dial->resets);
+		snprintf(resets, sizeof(resets), "%u were reset, ", dial->resets);
 	if (dial->icmp_errors)
-		snprintf(icmp, sizeof(icmp), ", %u ended by an ICMP error from %s",
+		snprintf(icmp, sizeof(icmp), "%u ended by an ICMP error from %s, ",
 			 dial->icmp_errors, addr_format(&dial->reporter, reporter));
 	if (dial->other_errors)
-		snprintf(other, sizeof(other), ", %u failed here (%s)", dial->other_errors,
+		snprintf(other, sizeof(other), "%u failed here: %s, ", dial->other_errors,
 			 strerror(dial->error));
 	snprintf(text, size,
-		 "no connection with %s: %u attempts%s%s%s, %u without an answer; "
-		 "and nothing came from there",
-		 name, dial->attempts, resets, icmp, other, silent);
+		 "no connection with %s, neither by connecting (%s%s%s%u got no answer) "
+		 "nor from there",
+		 endpoint_format(&dial->to, name), resets, icmp, other, silent);
 }
 
 void why_none(const struct tcp_punch *punch, char *text, size_t size)

@@ -27,7 +27,9 @@ static bool forgets(const struct nat *nat)
 
 static bool resets(const struct nat *nat)
 {
-	return nat->unsolicited == UNSOLICITED_REJECT || nat->unsolicited == UNSOLICITED_ACCEPT;
+	/* A firewall answers for itself, and drops what is for the hosts behind it. */
+	return nat->kind != NAT_FIREWALL &&
+	       (nat->unsolicited == UNSOLICITED_REJECT || nat->unsolicited == UNSOLICITED_ACCEPT);
 }
 
 static bool filters(const struct nat *nat)
