@@ -56,6 +56,38 @@ static int problem_keep(struct router_view *view, const char *what, const struct
 	return 0;
 }
 
+/* One of @node's own addresses inside, or a group of the link there. */
+static bool is_inside_itself(const struct node *node, const struct addr *addr)
+{
+	const struct interface *interface;
+	size_t i;
+
+	if (IN_MULTICAST(ntohl(addr_to_ipv4(addr))))
+		return true;
+	for (interface = node->interfaces; interface < node->interfaces + node->interface_count;
+	     interface++)
+		for (i = 0; i < interface->address_count; i++)
+			if (interface != &node->interfaces[node->uplink] &&
+			    addr_equal(addr, &interface->addresses[i]))
+				return true;
+	return false;
+}
+
+/* What a router says to its own inside (a daemon's business, a ping) is nobody's mapping. */
+static void forget_own_talk(const struct node *node, struct router_view *view)
+{
+	const struct flow *flow;
+	size_t i, kept = 0;
+
+	for (i = 0; i < view->flow_count; i++) {
+		flow = &view->flows[i];
+		if (!is_inside_itself(node, &flow->source.addr) &&
+		    !is_inside_itself(node, &flow->destination.addr))
+			view->flows[kept++] = *flow;
+	}
+	view->flow_count = kept;
+}
+
 static int view_take(struct lab *lab, const struct topo *topo, bool rules, struct router_view *view)
 {
 	AUTO_DIAG struct diag d = {0};
@@ -64,6 +96,8 @@ static int view_take(struct lab *lab, const struct topo *topo, bool rules, struc
 
 	if (r)
 		r = problem_keep(view, "its table of flows could not be read", &d, r);
+	else
+		forget_own_talk(&topo->nodes[view->node], view);
 	if (r || !rules)
 		return r;
 	r = rules_text(topo, &topo->nodes[view->node], &view->rules, &d);
