@@ -18,7 +18,7 @@
  * A Relay is passed on to the other member's public endpoint, but only from the endpoint that its
  * sender last joined from: so nobody else can send through us, and what goes out is always less
  * than what came in. Each session may use a constant rate, a second of it at once.
- * Being relayed keeps a session from being idle.
+ * Being relayed keeps a session from being idle, and a pause in it makes no one a deserter.
  */
 #include "agents/rendezvous/server.h"
 
@@ -238,15 +238,17 @@ static struct member *admit(struct session *session, const struct join *join)
 }
 
 /* A stranger asks for the name: has everybody who holds it gone? */
-static bool deserted(const struct session *session, const struct join *join, uint64_t now)
+static bool deserted(const struct rendezvous *rendezvous, const struct session *session,
+		     const struct join *join, uint64_t now)
 {
+	uint64_t silent_for = session->relays ? rendezvous->config.idle : SILENT_FOR;
 	size_t i;
 
 	for (i = 0; i < PEERS; i++) {
 		const struct member *member = &session->members[i];
 
 		if (member->present && (memcmp(member->id, join->peer, PEER_ID_SIZE) == 0 ||
-					member->touched + SILENT_FOR > now))
+					member->touched + silent_for > now))
 			return false;
 	}
 	return true;
@@ -327,7 +329,7 @@ static size_t take_join(struct rendezvous *rendezvous, const struct join *join,
 	struct member *member;
 	size_t count = 0;
 
-	if (session && deserted(session, join, now)) {
+	if (session && deserted(rendezvous, session, join, now)) {
 		forget(rendezvous, session);
 		session = NULL;
 	}
@@ -384,6 +386,7 @@ static size_t take_relay(struct rendezvous *rendezvous, const struct join *join,
 	    !relayed_read(message, &payload, &length) ||
 	    !allow(rendezvous, session, message->length, now))
 		return 0;
+	session->relays = true;
 	touch(rendezvous, session, member, now);
 	out->to = other->public;
 	out->length =

@@ -176,6 +176,19 @@ Test(relay, a_session_in_use_is_not_idle)
 	rendezvous_free(bench.server);
 }
 
+Test(relay, a_pause_does_not_give_the_name_to_a_stranger)
+{
+	struct bench bench;
+
+	make_pair(&bench, 65536);
+	(void)say(&bench, 1, A, "x", 1);
+	bench.now += 20 * SEC;
+	join(&bench, 3, "6.6.6.6:6666");
+	(void)say(&bench, 2, B, "hello", 5);
+	expect_arrives(&bench, A, "hello");
+	rendezvous_free(bench.server);
+}
+
 /* How many of @count Relays with 100 bytes pass that are sent at intervals of @interval. */
 static size_t passing(struct bench *bench, size_t count, uint64_t interval)
 {
