@@ -119,11 +119,11 @@ static int command_line_read(struct life *life, const struct lab_event *event, u
 }
 
 /* What an agent's event means for a step that waits for it to be ready. */
-static bool says_ready(const struct agent *agent, const char *event)
+static bool says_ready(const struct program *program, const char *event)
 {
 	/* A server serves from its "ready" on. Another agent's "ready" only says that its
 	 * sockets are open; what later steps build on is what it was started for. */
-	if (agent->server)
+	if (program_serves(program))
 		return strcmp(event, "ready") == 0;
 	return strcmp(event, "connected") == 0 || strcmp(event, "mapped") == 0 ||
 	       strcmp(event, "result") == 0;
@@ -171,7 +171,7 @@ int life_line(struct life *life, const struct lab_event *event, uint64_t zero)
 		return 0;
 	if (strcmp(name, "result") == 0)
 		run->result = json;
-	if (!run->ready && says_ready(life->program->agent, name))
+	if (!run->ready && says_ready(life->program, name))
 		run->ready = since(zero, event->when);
 	return 0;
 }

@@ -209,6 +209,13 @@ const struct agent_option *agent_option_find(const struct agent *agent, const ch
 	return NULL;
 }
 
+bool agent_serves(const struct agent *agent, const char *role)
+{
+	/* nat-check is several programs in one. */
+	return agent->server ||
+	       (role && (strcmp(role, "server") == 0 || strcmp(role, "assist") == 0));
+}
+
 bool agent_has_field(const struct agent *agent, const char *field)
 {
 	size_t length = strcspn(field, ".");

@@ -52,6 +52,9 @@ extern const size_t agents_count;
 const struct agent *agent_find(const char *name);
 const struct agent_option *agent_option_find(const struct agent *agent, const char *name);
 
+/* Whether the agent is a server in @role, its option of that name (NULL: it has none). */
+bool agent_serves(const struct agent *agent, const char *role);
+
 /* Whether the agent's result has @field; of a dotted name the first part counts. */
 bool agent_has_field(const struct agent *agent, const char *field);
 

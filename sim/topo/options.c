@@ -36,6 +36,11 @@ static const char *option_value(const struct program *program, const char *name)
 	return NULL;
 }
 
+bool program_serves(const struct program *program)
+{
+	return program->agent && agent_serves(program->agent, option_value(program, "role"));
+}
+
 /* The host of "HOST", "HOST:PORT" or "[HOST]:PORT", and the port's text or NULL. */
 static bool split_endpoint(const char *text, char host[HOST_MAX], const char **port)
 {

@@ -234,6 +234,7 @@ static int load_what(struct loader *loader, const struct yaml *map, struct step 
 {
 	const struct yaml *agent = yaml_get(map, "agent");
 	const struct yaml *command = yaml_get(map, "command");
+	int r;
 
 	if (agent && command) {
 		mistake(loader->source, yaml_get_key(map, "command")->span,
@@ -249,13 +250,14 @@ static int load_what(struct loader *loader, const struct yaml *map, struct step 
 		return 0;
 	}
 	load_agent(loader, agent, program);
-	if (program->agent && program->agent->server && step->kind == STEP_RUN) {
+	r = program->agent ? load_options(loader, map, program_keys, program) : 0;
+	if (r == 0 && program_serves(program) && step->kind == STEP_RUN) {
 		doubt(loader->source, agent->span, "\"%s\" runs until it is stopped",
 		      program->agent->name);
 		remedy(loader->source,
 		       "\"start\" goes on when it is ready, \"run\" waits for its end");
 	}
-	return program->agent ? load_options(loader, map, program_keys, program) : 0;
+	return r;
 }
 
 int load_program(struct loader *loader, const struct yaml *value, struct step *step,

@@ -170,6 +170,9 @@ DEFINE_CLEANUP(struct topo *, topo_free)
 /* Index of the node called @name, or TOPO_NONE. */
 size_t topo_find_node(const struct topo *topo, const char *name);
 
+/* Whether @program is an agent that runs until it is stopped, in the role it is given. */
+bool program_serves(const struct program *program);
+
 /* The interface of @node on @network, or NULL. */
 const struct interface *topo_interface_on(const struct node *node, size_t network);
 

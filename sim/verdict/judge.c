@@ -407,10 +407,9 @@ static int judge_step(const struct topo *topo, const struct timeline *timeline, 
 /* A server that ended although nobody asked it to, or waited for it. */
 static bool deserted(const struct topo *topo, const struct run *run)
 {
-	const struct agent *agent = topo->steps[run->step].programs[run->index].agent;
 	const struct step *step;
 
-	if (!agent || !agent->server || run->end != RUN_EXITED)
+	if (!program_serves(&topo->steps[run->step].programs[run->index]) || run->end != RUN_EXITED)
 		return false;
 	for (step = topo->steps; step < topo->steps + topo->step_count; step++)
 		if (step->kind == STEP_WAIT && step->target_step == run->step &&

@@ -336,3 +336,42 @@ Test(silence, is_better_than_half_a_reply)
 		cr_expect_eq(reply.length, 0);
 	}
 }
+
+/* ---- over TCP ---- */
+
+static void answer_over_stream(struct exchange *exchange)
+{
+	struct endpoint from = endpoint("1.2.3.4:40000");
+	struct stun_socket at = {.stream = true};
+
+	exchange->reply = stun_server_answer(&exchange->server, at, &from, exchange->request_bytes,
+					     stun_end(&exchange->request), exchange->reply_bytes,
+					     sizeof(exchange->reply_bytes));
+	cr_assert(stun_parse(exchange->reply_bytes, exchange->reply.length, &exchange->message));
+}
+
+Test(streams, what_would_be_answered_elsewhere_is_refused)
+{
+	struct exchange exchange;
+
+	ask(&exchange, modern_id);
+	stun_put_u32(&exchange.request, STUN_CHANGE_REQUEST, STUN_CHANGE_PORT);
+	answer_over_stream(&exchange);
+	cr_expect_eq(error_in(&exchange), 420);
+	ask(&exchange, modern_id);
+	stun_put_u32(&exchange.request, STUN_RESPONSE_PORT, 5000U << 16);
+	answer_over_stream(&exchange);
+	cr_expect_eq(error_in(&exchange), 420);
+	cr_expect_eq(exchange.reply.to.port, 40000);
+}
+
+Test(streams, a_change_request_that_asks_for_nothing_is_answered)
+{
+	struct exchange exchange;
+
+	ask(&exchange, modern_id);
+	stun_put_u32(&exchange.request, STUN_CHANGE_REQUEST, 0);
+	answer_over_stream(&exchange);
+	cr_expect_eq(exchange.message.class, STUN_SUCCESS);
+	cr_expect_str_eq(address_in(&exchange, STUN_OTHER_ADDRESS), "9.9.9.10:3479");
+}
