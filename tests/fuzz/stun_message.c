@@ -119,9 +119,11 @@ static void tell_the_puncher(const uint8_t *data, size_t size)
 		.meeting = {.rendezvous = from,
 			    .session = "demo",
 			    .random = {.fill = fill, .context = &counter}},
-		.messages = 2,
+		.talk = {.messages = 2},
 		.timeout = SEC,
+		.repunch = 2,
 	};
+	const struct seal seal = {.role = ROLE_CONTROLLING};
 	struct stun_attribute attribute = {0};
 	struct datagram out;
 	struct stun_message message;
@@ -134,17 +136,18 @@ static void tell_the_puncher(const uint8_t *data, size_t size)
 	(void)punch_send(&punch, now, &out);
 	punch_receive(&punch, PUNCH_MAIN, &from, data, size, now);
 	/* Once more as the words of the peer, sealed with the token there is. */
+	if (punch.phase == PHASE_JOINING) {
+		punch.phase = PHASE_DIALLING;
+		path_start(&punch.path, &seal, &TRANSACTION_RFC3489, &punch.config.talk);
+		punch.path.rounds = config.repunch;
+	}
 	if (stun_parse(data, size, &message)) {
 		stun_begin(&builder, sealed, sizeof(sealed), message.class, message.method,
 			   stun_id(&message));
 		while (stun_next(&message, &attribute) && attribute.type != STUN_MESSAGE_INTEGRITY)
 			stun_put(&builder, attribute.type, attribute.value, attribute.length);
 		stun_put(&builder, STUN_ICE_CONTROLLED, "12345678", 8);
-		stun_put_integrity(&builder, punch.seal.token, sizeof(punch.seal.token));
-		if (punch.phase == PHASE_JOINING) {
-			punch.phase = PHASE_DIALLING;
-			punch.seal.role = ROLE_CONTROLLING;
-		}
+		stun_put_integrity(&builder, punch.path.seal.token, sizeof(punch.path.seal.token));
 		punch_receive(&punch, PUNCH_MAIN, &from, sealed, stun_end(&builder), now);
 		punch_receive(&punch, PUNCH_MAIN, &from, sealed, stun_end(&builder), now);
 	}
