@@ -53,6 +53,7 @@ struct session {
 	struct member members[PEERS]; /* [0] came first and controls */
 	enum session_stage stage;
 	uint64_t touched;
+	bool relays;           /* its members speak through us, and not to us */
 	uint64_t spent_until;  /* the rate of relaying is used up to then; at most a second ahead */
 	uint32_t chain;        /* next of the same hash */
 	uint32_t older, newer; /* the list by `touched` */
