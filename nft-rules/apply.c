@@ -132,8 +132,13 @@ static void put_set(struct batch *batch, const struct set *set)
 {
 	struct nftnl_set *nl = nftnl_set_alloc();
 	struct nftnl_udata_buf *comment = comment_new(batch, NFTNL_UDATA_SET_COMMENT, set->comment);
+	const uint32_t host_order = 1; /* nft's BYTEORDER_HOST_ENDIAN */
 	struct nlmsghdr *message;
 
+	/* nft shows a number's bytes in the order it is told of here. */
+	if (comment && set->key.fields[0] == TYPE_NUMBER &&
+	    !nftnl_udata_put_u32(comment, NFTNL_UDATA_SET_KEYBYTEORDER, host_order))
+		batch->error = -ENAMETOOLONG;
 	if (!nl || fill_set(nl, set, batch) < 0)
 		batch->error = -ENOMEM;
 	if (nl && comment)

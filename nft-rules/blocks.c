@@ -53,7 +53,7 @@ static struct chain *add_try(struct blocks *blocks, const struct nat_router *rou
 	b = expr_rule(blocks->ruleset, chain,
 		      "claim the next block, look who owns it; ours: have it");
 	if (pool)
-		pool_load_address(pool, &b, 0);
+		pool_load_address(pool, &b);
 	else
 		expr_load_addr(&b, REG_EXTERNAL, &router->externals[0]);
 	expr_draw_port(&b, REG_PORT, &draw);

@@ -61,6 +61,8 @@ void expr_load_field(struct builder *b, unsigned int reg, enum field field);
 void expr_load_addr(struct builder *b, unsigned int reg, const struct addr *addr);
 void expr_load_zero(struct builder *b, unsigned int reg);
 
+void expr_load_random(struct builder *b, unsigned int reg, uint32_t modulus);
+
 /* What the flow's first packet was addressed to. */
 void expr_load_original_daddr(struct builder *b, unsigned int reg);
 void expr_load_original_dport(struct builder *b, unsigned int reg);
@@ -103,9 +105,8 @@ void expr_match_ports(struct builder *b, unsigned int reg, uint16_t first, uint1
 void expr_match_bit(struct builder *b, unsigned int reg, uint16_t bit); /* of a port */
 void expr_match_original_daddr(struct builder *b, const struct addr *addr);
 
-/* Once in @turns evaluations: the first, and then in turn; or one at random. */
+/* Once in @turns evaluations: the first, and then in turn. */
 void expr_match_turn(struct builder *b, uint32_t turns);
-void expr_match_chance(struct builder *b, uint32_t turns);
 
 /*
  * What @map holds for the key in @reg goes to @dest; the rule ends when it holds nothing.

@@ -117,6 +117,12 @@ void expr_draw_number(struct builder *b, unsigned int reg, enum draw draw, uint3
 	expr_set_u32(expr, NFTNL_EXPR_NG_OFFSET, offset);
 }
 
+void expr_load_random(struct builder *b, unsigned int reg, uint32_t modulus)
+{
+	expr_draw_number(b, reg, DRAW_RANDOM, modulus, 0);
+	expr_set_text(b, reg, "numgen random mod %u", modulus);
+}
+
 void expr_draw_port(struct builder *b, unsigned int reg, const struct draw_port *draw)
 {
 	struct nftnl_expr *expr;

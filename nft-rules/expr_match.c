@@ -246,21 +246,11 @@ void expr_match_request(struct builder *b, uint16_t port, uint8_t first)
 	expr_say(b, "udp dport %u @th,64,8 %u", port, first);
 }
 
-static void match_number(struct builder *b, enum draw draw, uint32_t turns)
+void expr_match_turn(struct builder *b, uint32_t turns)
 {
 	const uint32_t zero = 0;
 
-	expr_draw_number(b, 0, draw, turns, 0);
+	expr_draw_number(b, 0, DRAW_NEXT, turns, 0);
 	expr_compare(b, 0, &zero, sizeof(zero), true);
-	expr_say(b, "numgen %s mod %u 0", draw == DRAW_RANDOM ? "random" : "inc", turns);
-}
-
-void expr_match_turn(struct builder *b, uint32_t turns)
-{
-	match_number(b, DRAW_NEXT, turns);
-}
-
-void expr_match_chance(struct builder *b, uint32_t turns)
-{
-	match_number(b, DRAW_RANDOM, turns);
+	expr_say(b, "numgen inc mod %u 0", turns);
 }

@@ -201,6 +201,7 @@ static const struct {
 	[TYPE_ADDR] = {"ipv4_addr", 7, 1},
 	[TYPE_PORT] = {"inet_service", 13, 1},
 	[TYPE_KEY] = {"ipv6_addr", 8, 4},
+	[TYPE_NUMBER] = {"mark", 19, 1},
 };
 
 const char *ir_type_format(const struct type *type, char text[IR_TYPE_TEXT_MAX])

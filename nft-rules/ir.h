@@ -32,9 +32,10 @@ enum {
 /*
  * The kinds of value a NAT keys on. An ICMP query's identifier is a port here. A whole
  * key of two endpoints can be a field: nft's types have room for five fields (six bits
- * each), and 16 bytes that nft knows how to show are an IPv6 address.
+ * each), and 16 bytes that nft knows how to show are an IPv6 address. A number in the
+ * processor's own order, as numgen leaves it, is a mark.
  */
-enum datatype { TYPE_ADDR, TYPE_PORT, TYPE_KEY };
+enum datatype { TYPE_ADDR, TYPE_PORT, TYPE_KEY, TYPE_NUMBER };
 
 /* A concatenation, "ipv4_addr . inet_service": each field fills whole 32-bit registers. */
 struct type {

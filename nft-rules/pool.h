@@ -8,6 +8,7 @@
 struct pool {
 	struct ruleset *ruleset;
 	const struct nat_router *router;
+	const struct set *externals;
 	const struct set *paired; /* NULL: arbitrary */
 	struct chain *pair;
 };
@@ -18,14 +19,16 @@ void pool_init(struct pool *pool, struct ruleset *ruleset, const struct nat_rout
 /* Where a new flow begins to be bound. */
 void pool_add_jump(const struct pool *pool, struct chain *bind);
 
+/* The host's address or, where none is its own, a random one to REG_EXTERNAL; spoils the registers
+ * before it. */
+void pool_load_address(const struct pool *pool, struct builder *b);
+
 /*
- * A rule that makes an attempt has to be written pool_choices() times, once for each
- * number. The match lets each of them through equally often; the load puts the address
- * into REG_EXTERNAL, and spoils the registers before it.
+ * Where each of several addresses is to be tried, a rule has to be written pool_choices()
+ * times, and loads one of them each time.
  */
-size_t pool_choices(const struct pool *pool);
-void pool_match_address(const struct pool *pool, struct builder *b, size_t number);
-void pool_load_address(const struct pool *pool, struct builder *b, size_t number);
+size_t pool_choices(const struct pool *pool, bool every_address);
+void pool_load_choice(const struct pool *pool, struct builder *b, size_t number);
 
 /*
  * Let through the packets whose @field is one of the external addresses: drop others, and

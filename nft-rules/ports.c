@@ -154,14 +154,6 @@ static void finish_attempt(const struct translation *t, struct builder *b)
 	expr_snat(b, REG_EXTERNAL);
 }
 
-/* The candidate's address is one register before its port, and before it the key. */
-static void begin_attempt(const struct translation *t, struct builder *b, size_t address)
-{
-	if (t->pool)
-		pool_load_address(t->pool, b, address);
-	translation_load_key(t, b, REG_KEY);
-}
-
 static void add_attempt(const struct translation *t, struct chain *chain, const struct range *range,
 			const struct attempt *attempt, size_t address)
 {
@@ -176,10 +168,13 @@ static void add_attempt(const struct translation *t, struct chain *chain, const 
 	port = draw_from(range, attempt->draw, step, &beyond);
 	if (range->parity != ANY && !attempt->pair)
 		expr_match_parity(&b, t->protocol->out_port, range->parity == ODD);
-	if (!attempt->every_address && t->pool)
-		pool_match_address(t->pool, &b, address);
-	if (!t->blocks)
-		begin_attempt(t, &b, address);
+	if (!t->blocks) { /* otherwise a place is drawn, and the block has an address */
+		if (attempt->every_address && t->pool)
+			pool_load_choice(t->pool, &b, address);
+		else if (t->pool)
+			pool_load_address(t->pool, &b);
+		translation_load_key(t, &b, REG_KEY);
+	}
 	expr_draw_port(&b, REG_PORT, &port);
 	if (abs(step) > 1)
 		expr_match_turn(&b, (uint32_t)abs(step));
@@ -241,7 +236,7 @@ static void add_low(const struct translation *t, struct chain *chain)
 static struct chain *add_attempt_chain(const struct translation *t, const struct attempt *attempt)
 {
 	struct range range = attempt->range;
-	size_t address, addresses = t->pool ? pool_choices(t->pool) : 1;
+	size_t address, addresses = t->pool ? pool_choices(t->pool, attempt->every_address) : 1;
 	struct chain *chain;
 
 	chain = ir_add_chain(t->ruleset, NULL, "one attempt; comes back if the port is another's",
@@ -385,20 +380,16 @@ static void exhaust(const struct translation *t, struct chain *chain)
 static void add_own(struct translation *t)
 {
 	const struct nat_ports *ports = &t->router->nat->ports;
-	size_t address, addresses = t->pool ? pool_choices(t->pool) : 1;
-	struct builder b;
+	struct builder b = expr_rule(t->ruleset, t->bind,
+				     "claim the own port, look who owns it; ours: map to it");
 
-	for (address = 0; address < addresses; address++) {
-		b = expr_rule(t->ruleset, t->bind,
-			      "claim the own port, look who owns it; ours: map to it");
-		if (t->pool)
-			pool_match_address(t->pool, &b, address);
-		begin_attempt(t, &b, address);
-		expr_load_field(&b, REG_PORT, t->protocol->out_port);
-		if (ports->first)
-			expr_match_ports(&b, REG_PORT, ports->first, ports->last);
-		finish_attempt(t, &b);
-	}
+	if (t->pool)
+		pool_load_address(t->pool, &b);
+	translation_load_key(t, &b, REG_KEY);
+	expr_load_field(&b, REG_PORT, t->protocol->out_port);
+	if (ports->first)
+		expr_match_ports(&b, REG_PORT, ports->first, ports->last);
+	finish_attempt(t, &b);
 }
 
 /* See that there is a pair for both neighbours: their own ports, or others. */
@@ -413,7 +404,7 @@ static void add_pairs(struct translation *t)
 	b = expr_rule(t->ruleset, t->give_pair,
 		      "claim the own ports, look who owns them; ours: have them");
 	if (t->pool)
-		pool_load_address(t->pool, &b, 0);
+		pool_load_address(t->pool, &b);
 	expr_load_field(&b, REG_PORT, t->protocol->out_port);
 	expr_change_port(&b, REG_PORT, 0xfffe, 0);
 	if (ports->first)

@@ -216,6 +216,9 @@ Test(listing, of_every_way_to_choose_a_port_is_possible)
 	SKIP_UNLESS(have_the_nft(), "other versions of nft may list, or abort, otherwise");
 	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		nat.ports = ways[i];
+		/* Blocks and neighbours have one address, so theirs are paired. */
+		nat.pooling =
+			ways[i].block || ways[i].contiguous ? POOLING_PAIRED : POOLING_ARBITRARY;
 		nat.mapping = nat.filtering =
 			ways[i].overloading ? ADDRESS_AND_PORT_DEPENDENT : ADDRESS_DEPENDENT;
 		for (hairpinning = 0; hairpinning < 3; hairpinning++) {
