@@ -37,6 +37,7 @@ Test(tcp_punch, where_resets_are_remembered_as_the_end_there_is_no_way)
 	world->hosts[B].core.config.delay = 50 * MSEC;
 	play(world);
 	expect_none(world, "were reset");
+	cr_expect_geq(tcp_punch_refused(&world->hosts[A].core), 5, "it did try again");
 	free_world(world);
 }
 
