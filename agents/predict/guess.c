@@ -34,8 +34,10 @@
 #include "agents/net/clock.h"
 #include "agents/predict/odds.h"
 
-/* Of a birthday attack, unless it can be made certain. */
+/* Neither more ports of a pattern nor more of a birthday attack are tried than make it this
+ * likely; the attack is made certain where all ports can be tried. */
 #define WANTED 0.999
+enum { WINDOW_MIN = 8 }; /* a quiet NAT may not stay so */
 
 static bool is_dependent(const struct outlook *outlook)
 {
@@ -54,9 +56,30 @@ static bool moves(const struct outlook *outlook)
 	return outlook->mapping == BEHAVIOUR_ADDRESS_AND_PORT_DEPENDENT;
 }
 
-static unsigned int window_of(const struct outlook *outlook)
+static unsigned int at_most(unsigned int value, unsigned int limit)
 {
-	return outlook->window < GUESS_PORTS_MAX ? outlook->window : GUESS_PORTS_MAX;
+	return value < limit ? value : limit;
+}
+
+/* How many ports of @moving are tried by who would try up to @limit. */
+static unsigned int window_for(const struct outlook *moving, unsigned int limit)
+{
+	unsigned int window = at_most(WINDOW_MIN, limit);
+
+	while (window < limit && odds_window(1, moving->busy, window) < WANTED)
+		window++;
+	return window;
+}
+
+/* How many of each other's ports two peers try. */
+static unsigned int window_for_both(const struct outlook *first, const struct outlook *second)
+{
+	unsigned int limit = at_most(at_most(first->window, second->window), GUESS_PORTS_MAX);
+	unsigned int window = at_most(WINDOW_MIN, limit);
+
+	while (window < limit && odds_both(1, first->busy, 1, second->busy, window) < WANTED)
+		window++;
+	return window;
 }
 
 static uint64_t range_of(const struct outlook *outlook)
@@ -87,24 +110,24 @@ static void predict_one(struct guess *guess, const struct outlook *own, const st
 {
 	bool ours = is_dependent(own);
 	const struct outlook *moving = ours ? own : peer, *aiming = ours ? peer : own;
+	unsigned int window = window_for(moving, at_most(aiming->window, GUESS_PORTS_MAX));
 	char pattern[40];
 
 	guess->kind = GUESS_PREDICTION;
-	guess->probability =
-		odds_window(moving->pattern.next_confidence, moving->busy, window_of(aiming));
+	guess->probability = odds_window(moving->pattern.next_confidence, moving->busy, window);
 	if (!ours)
-		aim(guess, peer, window_of(own), false);
+		aim(guess, peer, window, false);
 	put_pattern(&moving->pattern, pattern);
 	snprintf(guess->reason, sizeof(guess->reason),
 		 "%s ports are %s: %u of them tried, chance %.1f %%", ours ? "our" : "the peer's",
-		 pattern, window_of(aiming), guess->probability * 100);
+		 pattern, window, guess->probability * 100);
 }
 
 static void predict_both(struct guess *guess, const struct outlook *own, const struct outlook *peer,
 			 bool controlling)
 {
 	const struct outlook *first = controlling ? own : peer, *second = controlling ? peer : own;
-	unsigned int window = window_of(own) < window_of(peer) ? window_of(own) : window_of(peer);
+	unsigned int window = window_for_both(first, second);
 	char ours[40], theirs[40];
 	bool race = moves(own) && moves(peer);
 

@@ -104,6 +104,29 @@ Test(guess, a_busy_nat_lowers_the_chance)
 	cr_expect(a.probability > 0.55 && a.probability < 0.65, "%f", a.probability);
 }
 
+Test(guess, more_ports_of_a_busy_nat_are_tried_where_that_is_allowed)
+{
+	struct outlook own = cone(), busy = sequential(1, 40000);
+	struct guess a, b;
+
+	own.window = 255;
+	decide(own, busy, &a, &b);
+	cr_expect_eq(a.port_count, 8, "%zu ports of a quiet one", a.port_count);
+	busy.busy = 2;
+	decide(own, busy, &a, &b);
+	cr_expect_eq(a.port_count, 18, "%zu ports for 99.9 %%", a.port_count);
+	busy.busy = 8;
+	decide(own, busy, &a, &b);
+	cr_expect_eq(a.port_count, GUESS_PORTS_MAX);
+	cr_expect(a.probability > 0.97 && a.probability < 0.98, "%f", a.probability);
+	own = sequential(1, 50000);
+	own.window = busy.window = 255;
+	busy.busy = 0.5;
+	decide(own, busy, &a, &b);
+	cr_expect(a.port_count > 8 && a.port_count == b.port_count, "%zu and %zu", a.port_count,
+		  b.port_count);
+}
+
 Test(guess, drawn_ports_are_hopeless_without_birthday)
 {
 	struct guess a, b;
@@ -202,6 +225,7 @@ Test(guess, two_moving_targets_meet_although_strangers_took_ports)
 	struct guess a, b;
 
 	own.window = peer.window = 16;
+	own.busy = peer.busy = 8; /* so that all of them are tried */
 	decide(own, peer, &a, &b);
 	cr_assert_eq(a.kind, GUESS_PREDICTION);
 	for (at_a = 0; at_a < 16; at_a++) {
