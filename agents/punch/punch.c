@@ -35,6 +35,7 @@
 
 #include "agents/net/clock.h"
 #include "agents/punch/guessing.h"
+#include "agents/punch/introduced.h"
 #include "agents/punch/reason.h"
 #include "agents/rendezvous/offer.h"
 
@@ -100,50 +101,11 @@ void punch_start(struct punch *punch, const struct punch_config *config, uint64_
 	join(punch, now);
 }
 
-static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
-{
-	return value < low ? low : value > high ? high : value;
-}
-
-static void start_path(struct punch *punch)
-{
-	struct seal seal = {.role = punch->peer.role};
-	/* Nothing is known of the path between the peers; the way to the rendezvous is a guess. */
-	const struct transaction_timing timing = {
-		.first = clamp(punch->meeting.round_trip, 5 * MSEC, 100 * MSEC),
-		.longest = 200 * MSEC,
-	};
-
-	memcpy(seal.token, punch->peer.token, TOKEN_SIZE);
-	if (punch->config.call_me)
-		seal.sight |= SIGHT_CALLED;
-	path_start(&punch->path, &seal, &timing, &punch->config.talk);
-	punch->path.rounds = punch->config.repunch;
-	punch->path.candidates.silent = punch->config.call_me;
-}
-
-/* Where the peer might be, as far as the rendezvous knows. */
-static void add_candidates(struct punch *punch, uint64_t now)
-{
-	const struct introduction *peer = &punch->peer;
-	struct candidates *candidates = &punch->path.candidates;
-	size_t i;
-
-	for (i = 0; i < peer->private_count; i++) {
-		enum candidate_kind kind = endpoint_equal(&peer->privates[i], &peer->peer_public)
-						   ? CANDIDATE_PUBLIC
-						   : CANDIDATE_PRIVATE;
-
-		(void)candidates_add(candidates, kind, &peer->privates[i], now);
-	}
-	(void)candidates_add(candidates, CANDIDATE_PUBLIC, &peer->peer_public, now);
-}
-
 static void start_punching(struct punch *punch, uint64_t now)
 {
 	if (guessing_aim(punch, now))
 		say(punch, "%s", punch->aim.guess.reason);
-	add_candidates(punch, now); /* there may be news since we were paired */
+	introduced_candidates(punch, now); /* there may be news since we were paired */
 	punch->phase = PHASE_PUNCHING;
 	say(punch, punch->config.call_me ? "both have dialled: waiting for the peer's call"
 					 : "both have dialled: punching");
@@ -152,7 +114,9 @@ static void start_punching(struct punch *punch, uint64_t now)
 /* How long the endpoints that are known are all that is tried, once a path has died. */
 static uint64_t before_meeting(const struct punch *punch)
 {
-	return clamp(4 * punch->path.talk.srtt, 200 * MSEC, 2 * SEC);
+	uint64_t wait = 4 * punch->path.talk.srtt;
+
+	return wait < 200 * MSEC ? 200 * MSEC : wait > 2 * SEC ? 2 * SEC : wait;
 }
 
 /* The peer notices later than we, at worst when it has been silent for its keep-alive interval. */
@@ -399,8 +363,8 @@ static void take_pair(struct punch *punch, uint64_t now)
 
 	say(punch, "paired: we are %s, the peer is %s", endpoint_format(&peer->mapped, own),
 	    endpoint_format(&peer->peer_public, other));
-	start_path(punch);
-	add_candidates(punch, now);
+	introduced_path(punch);
+	introduced_candidates(punch, now);
 	punch->phase = PHASE_DIALLING;
 	punch->blind_due = true;
 	open_held(punch, now);
@@ -414,7 +378,7 @@ static void follow_second_meeting(struct punch *punch, uint64_t now)
 		punch->meeting_again = false;
 		punch->meet_at = now + SEC;
 	} else if (punch->meeting.phase >= MEETING_PAIRED) {
-		add_candidates(punch, now);
+		introduced_candidates(punch, now);
 	}
 }
 
