@@ -269,18 +269,13 @@ void guard_add_dstnat(const struct translation protocols[NAT_PROTOCOLS], struct 
 static void refuse_hairpins(struct ruleset *ruleset, const struct nat_router *router,
 			    struct chain *input)
 {
-	struct builder b;
-	size_t i;
+	struct builder b = expr_rule(ruleset, input,
+				     "no hairpinning: the inside does not reach it by its outside");
 
-	for (i = 0; i < router->external_count; i++) {
-		b = expr_rule(ruleset, input,
-			      i ? NULL
-				: "no hairpinning: the inside does not reach it by its outside");
-		expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[i], true);
-		expr_match_iifname(&b, router->outside, false);
-		expr_match_iifname(&b, "lo", false);
-		expr_drop(&b);
-	}
+	pool_match_external(router, &b, FIELD_IP_DADDR, true);
+	expr_match_iifname(&b, router->outside, false);
+	expr_match_iifname(&b, "lo", false);
+	expr_drop(&b);
 }
 
 /*

@@ -152,14 +152,10 @@ static struct chain *add_base(struct ruleset *ruleset, const struct nat_router *
 static void goto_external(struct ruleset *ruleset, const struct nat_router *router,
 			  struct chain *chain, const struct chain *to)
 {
-	struct builder b;
-	size_t i;
+	struct builder b = expr_rule(ruleset, chain, NULL);
 
-	for (i = 0; i < router->external_count; i++) {
-		b = expr_rule(ruleset, chain, NULL);
-		expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[i], true);
-		expr_goto(&b, to);
-	}
+	pool_match_external(router, &b, FIELD_IP_DADDR, true);
+	expr_goto(&b, to);
 }
 
 void hairpin_add(struct ruleset *ruleset, const struct nat_router *router,
@@ -219,18 +215,15 @@ void hairpin_add_destination(struct ruleset *ruleset, const struct nat_router *r
 	struct chain *holder =
 		ir_add_chain(ruleset, NULL, "from the inside to the port's holder", "holder");
 	struct builder b;
-	size_t i;
 
 	forwards_add_dstnat(&protocols[NAT_UDP], holder);
 	forwards_add_dstnat(&protocols[NAT_TCP], holder);
 	find_holder(&protocols[NAT_UDP], holder);
 	find_holder(&protocols[NAT_TCP], holder);
-	for (i = 0; i < router->external_count; i++) {
-		b = expr_rule(ruleset, dstnat, NULL);
-		expr_match_iifname(&b, router->outside, false);
-		expr_match_addr(&b, FIELD_IP_DADDR, &router->externals[i], true);
-		expr_goto(&b, holder);
-	}
+	b = expr_rule(ruleset, dstnat, NULL);
+	expr_match_iifname(&b, router->outside, false);
+	pool_match_external(router, &b, FIELD_IP_DADDR, true);
+	expr_goto(&b, holder);
 }
 
 /* The key as it was before the destination was translated. */
@@ -255,7 +248,6 @@ void hairpin_add_source(struct ruleset *ruleset, const struct nat_router *router
 {
 	struct chain *chain;
 	struct builder b;
-	size_t i;
 
 	if (router->nat->hairpinning != HAIRPINNING_EXTERNAL_SOURCE)
 		return;
@@ -263,10 +255,8 @@ void hairpin_add_source(struct ruleset *ruleset, const struct nat_router *router
 			     "hairpin_source");
 	translate_source(&protocols[NAT_UDP], chain);
 	translate_source(&protocols[NAT_TCP], chain);
-	for (i = 0; i < router->external_count; i++) {
-		b = expr_rule(ruleset, srcnat, NULL);
-		expr_match_oifname(&b, router->outside, false);
-		expr_match_original_daddr(&b, &router->externals[i]);
-		expr_goto(&b, chain);
-	}
+	b = expr_rule(ruleset, srcnat, NULL);
+	expr_match_oifname(&b, router->outside, false);
+	pool_match_addressed(router, &b);
+	expr_goto(&b, chain);
 }

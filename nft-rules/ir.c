@@ -100,6 +100,16 @@ struct set *ir_add_set(struct ruleset *ruleset, const struct type *key, const st
 	return set;
 }
 
+const struct set *ir_find_set(const struct ruleset *ruleset, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ruleset->set_count; i++)
+		if (strcmp(ruleset->sets[i].name, name) == 0)
+			return &ruleset->sets[i];
+	return NULL;
+}
+
 void ir_add_element(struct ruleset *ruleset, struct set *set, const uint32_t key[2],
 		    const uint32_t data[2], const char *text, ...)
 {

@@ -115,6 +115,7 @@ struct ruleset *ir_new(void); /* NULL without memory */
 struct set *ir_add_set(struct ruleset *ruleset, const struct type *key, const struct type *data,
 		       const char *comment, const char *name, ...)
 	__attribute__((format(printf, 5, 6)));
+const struct set *ir_find_set(const struct ruleset *ruleset, const char *name); /* NULL: none */
 /* Give a fixed set one more element (NULL: a set without data). Its text is a printf format. */
 void ir_add_element(struct ruleset *ruleset, struct set *set, const uint32_t key[2],
 		    const uint32_t data[2], const char *text, ...)

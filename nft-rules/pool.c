@@ -18,6 +18,44 @@
 #include "nft-rules/pairs.h"
 #include "nft-rules/ports.h"
 
+#define ADDRESSES "external_addresses"
+
+static void add_addresses(struct ruleset *ruleset, const struct nat_router *router)
+{
+	const struct type address = {{TYPE_ADDR}, 1};
+	struct set *set = ir_add_set(ruleset, &address, NULL, "what the world knows", ADDRESSES);
+	char text[ADDR_TEXT_MAX];
+	size_t i;
+
+	for (i = 0; i < router->external_count; i++) {
+		const uint32_t key[2] = {addr_to_ipv4(&router->externals[i])};
+
+		ir_add_element(ruleset, set, key, NULL, "%s",
+			       addr_format(&router->externals[i], text));
+	}
+}
+
+void pool_match_external(const struct nat_router *router, struct builder *b, enum field field,
+			 bool external)
+{
+	if (router->external_count == 1) {
+		expr_match_addr(b, field, &router->externals[0], external);
+		return;
+	}
+	expr_load_field(b, 0, field);
+	expr_match_set(b, 0, ir_find_set(b->ruleset, ADDRESSES), external);
+}
+
+void pool_match_addressed(const struct nat_router *router, struct builder *b)
+{
+	if (router->external_count == 1) {
+		expr_match_original_daddr(b, &router->externals[0]);
+		return;
+	}
+	expr_load_original_daddr(b, 0);
+	expr_match_set(b, 0, ir_find_set(b->ruleset, ADDRESSES), true);
+}
+
 /* Twice, because a result that becomes part of a key begins one register early. */
 static const struct type address_twice = {{TYPE_ADDR, TYPE_ADDR}, 2};
 
@@ -54,6 +92,7 @@ void pool_init(struct pool *pool, struct ruleset *ruleset, const struct nat_rout
 	struct builder b;
 
 	*pool = (struct pool){.ruleset = ruleset, .router = router};
+	add_addresses(ruleset, router);
 	pool->externals = add_externals(ruleset, router);
 	if (router->nat->pooling != POOLING_PAIRED)
 		return;
@@ -110,29 +149,4 @@ void pool_keep(const struct translation *t, struct builder *b)
 		blocks_keep(t, b);
 	if (t->pair)
 		pairs_keep(t, b);
-}
-
-struct chain *pool_add_gate(struct ruleset *ruleset, const struct nat_router *router,
-			    struct chain *chain, enum field field, const char *name,
-			    const char *comment)
-{
-	struct chain *inner;
-	struct builder b;
-	size_t i;
-
-	if (router->external_count == 1) {
-		b = expr_rule(ruleset, chain, comment);
-		expr_match_addr(&b, field, &router->externals[0], false);
-		expr_drop(&b);
-		return chain;
-	}
-	inner = ir_add_chain(ruleset, NULL, "one of the external addresses", "%s", name);
-	for (i = 0; i < router->external_count; i++) {
-		b = expr_rule(ruleset, chain, NULL);
-		expr_match_addr(&b, field, &router->externals[i], true);
-		expr_goto(&b, inner);
-	}
-	b = expr_rule(ruleset, chain, comment);
-	expr_drop(&b);
-	return inner;
 }

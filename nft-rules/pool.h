@@ -30,13 +30,13 @@ void pool_load_address(const struct pool *pool, struct builder *b);
 size_t pool_choices(const struct pool *pool, bool every_address);
 void pool_load_choice(const struct pool *pool, struct builder *b, size_t number);
 
-/*
- * Let through the packets whose @field is one of the external addresses: drop others, and
- * return the chain where the rules for these go on, which with a pool is a new one.
- */
-struct chain *pool_add_gate(struct ruleset *ruleset, const struct nat_router *router,
-			    struct chain *chain, enum field field, const char *name,
-			    const char *comment);
+/* The packet's @field is one of the external addresses, however many, or none of them. Spoils
+ * register 0. */
+void pool_match_external(const struct nat_router *router, struct builder *b, enum field field,
+			 bool external);
+
+/* The same of what the flow's first packet was addressed to. */
+void pool_match_addressed(const struct nat_router *router, struct builder *b);
 
 /*
  * Keep what the mapping of the inside address in REG_KEY to REG_EXTERNAL stands on. Last of

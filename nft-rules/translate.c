@@ -318,9 +318,9 @@ static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 	expr_goto(&b, strangers);
 
 	fast_add_arrive(&t[NAT_TCP], strangers);
-	strangers = pool_add_gate(ruleset, router, strangers, FIELD_IP_DADDR, "to_external",
-				  "nothing else is known outside");
-
+	b = expr_rule(ruleset, strangers, "nothing else is known outside");
+	pool_match_external(router, &b, FIELD_IP_DADDR, false);
+	expr_drop(&b);
 	guard_add_arrive(t, strangers);
 }
 
@@ -398,8 +398,9 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 
 	fast_add_leave(&t[NAT_TCP], chain);
 	icmp_add_leave(ruleset, router, chain);
-	chain = pool_add_gate(ruleset, router, chain, FIELD_IP_SADDR, "from_external",
-			      "nothing private leaves");
+	b = expr_rule(ruleset, chain, "nothing private leaves");
+	pool_match_external(router, &b, FIELD_IP_SADDR, false);
+	expr_drop(&b);
 	guard_add_leave(ruleset, router, chain);
 
 	b = translation_rule(&t[NAT_UDP], chain, NULL);
