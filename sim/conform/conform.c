@@ -71,10 +71,12 @@ static void probe_wholly(struct bed *bed, enum nat_protocol protocol, struct obs
 	probe_unsolicited(bed, protocol, o);
 	probe_errors(bed, protocol, o);
 	probe_payload(bed, protocol, o);
-	if (protocol == NAT_TCP)
+	if (protocol == NAT_TCP) {
 		probe_tcp(bed, o);
-	else
+	} else {
 		probe_sizes(bed, o);
+		probe_control(bed, o);
+	}
 }
 
 static void probe_protocol(struct bed *bed, enum nat_protocol protocol,

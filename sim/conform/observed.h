@@ -66,9 +66,13 @@ enum aspect {
 	ASPECT_BACKWARDS,       /* whether one does whose last fragment comes first */
 	ASPECT_TOO_BIG,         /* whether a host hears what its too big packet may be at most */
 	ASPECT_CUT,             /* enum cutting: what becomes of one that may be fragmented */
+	ASPECT_CONTROL,         /* enum control */
 	ASPECT_PAYLOAD,         /* whether payload that names endpoints passes unchanged */
 	ASPECTS
 };
+
+/* By which protocol a host gets a mapping that it asks for. */
+enum control { CONTROL_NONE, CONTROL_NAT_PMP, CONTROL_PCP };
 
 /* How a datagram leaves that is larger than the link and may be fragmented. */
 enum cutting { CUT_NOT_AT_ALL, CUT_IN_DISORDER, CUT_IN_ORDER };

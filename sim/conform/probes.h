@@ -27,6 +27,8 @@ void probe_errors(struct bed *bed, enum nat_protocol protocol, struct observed *
 void probe_payload(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 /* Packets that do not fit, and fragments. */
 void probe_sizes(struct bed *bed, struct observed *o);
+/* Whether mappings can be asked for. */
+void probe_control(struct bed *bed, struct observed *o);
 void probe_tcp(struct bed *bed, struct observed *o);
 void probe_pool(struct bed *bed, struct observed *o);
 void probe_forwards(struct bed *bed, struct observed *o);

@@ -370,10 +370,17 @@ static void not_conflicting(const struct question *q, enum nat_protocol p)
 	say(q, REQUIREMENT_NOT_APPLICABLE, "addresses are declared, none is got by DHCP");
 }
 
-static void not_a_protocol(const struct question *q, enum nat_protocol p)
+/* UPnP would do for the MUST, and is not tried. */
+static void control(const struct question *q, enum nat_protocol p)
 {
-	(void)p;
-	say(q, REQUIREMENT_NOT_TESTED, "no mapping-control protocol is part of these rules");
+	one_of(q, ASPECT_CONTROL, p, BIT(CONTROL_NAT_PMP) | BIT(CONTROL_PCP));
+	if (q->answer->meeting == REQUIREMENT_NOT_MET && (q->nat->port_mapping & PORT_MAPPING_UPNP))
+		say(q, REQUIREMENT_NOT_TESTED, "declared: UPnP, which is not tried");
+}
+
+static void control_by_pcp(const struct question *q, enum nat_protocol p)
+{
+	one_of(q, ASPECT_CONTROL, p, BIT(CONTROL_PCP));
 }
 
 static const struct requirement {
@@ -447,7 +454,8 @@ static const struct requirement {
 	{6888, "REQ-7", "SHOULD", NAT_UDP, "filtering does not depend on the peer", transparent},
 	{6888, "REQ-8", "SHOULD", NAT_UDP, "a port rests for 2 minutes before its next use",
 	 resting},
-	{6888, "REQ-9", "MUST", NAT_UDP, "mappings can be asked for (PCP)", not_a_protocol},
+	{6888, "REQ-9", "MUST", NAT_UDP, "mappings can be asked for", control},
+	{6888, "REQ-9", "SHOULD", NAT_UDP, "by PCP", control_by_pcp},
 	{6888, "REQ-11a", "MUST", NAT_UDP, "on exhaustion the packet is dropped",
 	 exhausted_dropped},
 	{6888, "REQ-11b", "SHOULD", NAT_UDP, "on exhaustion the sender hears it", exhausted_told},

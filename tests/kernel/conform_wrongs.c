@@ -250,6 +250,17 @@ Test(wrongs, what_a_host_hears_when_no_port_is_left_is_seen_with_its_code, .time
 	expect_seen(&nat, ASPECT_EXHAUSTION, EXHAUSTION_DROP);
 }
 
+Test(wrongs, by_which_protocol_a_mapping_is_granted_is_seen, .timeout = 60)
+{
+	struct nat nat = nat_find("rfc4787")->nat;
+
+	expect_seen(&nat, ASPECT_CONTROL, CONTROL_NONE);
+	nat.port_mapping = PORT_MAPPING_NAT_PMP;
+	expect_seen(&nat, ASPECT_CONTROL, CONTROL_NAT_PMP);
+	nat.port_mapping = PORT_MAPPING_NAT_PMP | PORT_MAPPING_PCP;
+	expect_seen(&nat, ASPECT_CONTROL, CONTROL_PCP);
+}
+
 /* The kernel's own NAT gives a port away as soon as its flow has ended, here after a second. */
 static int give_ports_away(void *data)
 {

@@ -315,6 +315,26 @@ Test(requirements, a_port_that_rests_a_while_may_not_rest_long_enough)
 	cr_expect_eq(meeting_of(&nat, &o, 6888, "REQ-8"), REQUIREMENT_NOT_APPLICABLE);
 }
 
+Test(requirements, a_mapping_may_be_granted_by_any_protocol_and_best_by_pcp)
+{
+	struct nat nat = named("full-cone");
+	struct requirement_result all[REQUIREMENTS_MAX];
+	struct observed o = {0};
+	size_t i, count;
+
+	see(&o, ASPECT_CONTROL, NAT_UDP, CONTROL_NAT_PMP, "NAT-PMP");
+	count = judge_requirements(&nat, 1, &o, all);
+	for (i = 0; i < count; i++)
+		if (all[i].rfc == 6888 && strcmp(all[i].number, "REQ-9") == 0)
+			cr_expect_eq(all[i].meeting, strcmp(all[i].level, "MUST") == 0
+							     ? REQUIREMENT_MET
+							     : REQUIREMENT_NOT_MET);
+	see(&o, ASPECT_CONTROL, NAT_UDP, CONTROL_NONE, "nobody");
+	cr_expect_eq(meeting_of(&nat, &o, 6888, "REQ-9"), REQUIREMENT_NOT_MET);
+	nat.port_mapping = PORT_MAPPING_UPNP;
+	cr_expect_eq(meeting_of(&nat, &o, 6888, "REQ-9"), REQUIREMENT_NOT_TESTED);
+}
+
 Test(axes, a_half_open_connection_lives_as_long_as_declared_and_admitted)
 {
 	struct nat nat = named("full-cone");
