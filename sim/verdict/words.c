@@ -225,6 +225,7 @@ static const struct {
 } speakers[] = {
 	{"detect", detect_words},
 	{"punch", punch_words},
+	{"tcp-punch", punch_words},
 };
 
 int words_result(const struct topo *topo, const struct run *run, char **ret)
