@@ -120,6 +120,29 @@ Test(prediction, of_both_nats_steps)
 	}
 }
 
+/* Nothing of our own takes a port between measuring and the packet that was predicted. */
+Test(prediction, of_a_quiet_nat_is_exact)
+{
+	static const unsigned int pairs[][2] = {
+		{CONE, SYMMETRIC}, {SYMMETRIC, CONE}, {SYMMETRIC, SYMMETRIC}};
+	size_t i, peer;
+
+	for (i = 0; i < 3; i++) {
+		struct world world;
+
+		make_homes(&world, pairs[i][0], pairs[i][1], i + 1);
+		ask_for_prediction(&world);
+		for (peer = 0; peer < PEER_COUNT; peer++) {
+			world.aim[peer].window = 1;
+			if (pairs[i][peer] == SYMMETRIC)
+				count_by(&world.net.nats[peer], 1);
+		}
+		play(&world);
+		expect_direct(&world, "one port is enough");
+		expect_technique(&world, TECHNIQUE_PREDICTION);
+	}
+}
+
 /* A mapping for each address stays where it is, one for each port moves on. */
 Test(prediction, of_all_mappings_that_depend_on_something)
 {
