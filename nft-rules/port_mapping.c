@@ -20,8 +20,9 @@
  *   the kernel's masquerade: there what is established goes on, as on most routers.
  * - miniupnpd's rules ask for the outside interface, so a mapping is not reached from inside by
  *   hairpinning.
- * - Our attempts to find a free port cannot look into miniupnpd's chains. A port it has given away
- *   can be claimed by a mapping; then the mapping's own flows are its, strangers the other's.
+ * - Our attempts to find a free port cannot look into miniupnpd's chains. Who watches the router
+ * puts a claim beside what it gives away (mapped.h). A port that a mapping has already can be given
+ * away all the same: then flows of the mapping are its, strangers the other's.
  *
  * NAT-PMP and PCP are one service of the daemon, told apart by the first byte of a request.
  */

@@ -85,6 +85,7 @@ void events_close(struct lab *lab)
 {
 	struct program_run *run;
 
+	port_claims_close(lab);
 	while (lab->runs) {
 		run = lab->runs;
 		lab->runs = run->next;
@@ -187,6 +188,8 @@ static int handle(struct lab *lab, struct source *source, struct lab_event *ret,
 		return handle_stream(lab, source);
 	case SOURCE_SIGNALS:
 		return handle_signal(lab, ret, told);
+	case SOURCE_PORTS:
+		return port_claims_hear(lab, source);
 	}
 	return -EINVAL;
 }
@@ -301,6 +304,8 @@ int lab_next(struct lab *lab, uint64_t deadline, struct lab_event *ret)
 			told = true;
 		}
 	}
+	if (r == 0)
+		r = port_claims_catch_up(lab);
 	if (r < 0)
 		return r;
 	event.when = lab_clock();

@@ -28,13 +28,13 @@ struct space {
 int device_index(const struct space *space, const char *name);
 
 /* What an epoll event is about. */
-enum source_kind { SOURCE_END, SOURCE_OUT, SOURCE_ERR, SOURCE_SIGNALS };
+enum source_kind { SOURCE_END, SOURCE_OUT, SOURCE_ERR, SOURCE_SIGNALS, SOURCE_PORTS };
 
 struct program_run;
 
 struct source {
 	enum source_kind kind;
-	struct program_run *run; /* NULL for SOURCE_SIGNALS */
+	struct program_run *run; /* NULL for SOURCE_SIGNALS and SOURCE_PORTS */
 	int fd;                  /* -1 once closed */
 };
 
@@ -60,6 +60,7 @@ struct lab {
 	struct program_run *runs;    /* newest first */
 	struct program_run *talking; /* its buffer may hold lines to tell, or NULL */
 	struct program_run *ending;  /* reaped, LAB_ENDED not yet told, or NULL */
+	struct port_watch *watches;  /* routers whose granted ports are followed */
 	unsigned int overdue;        /* reads since the deadline has passed */
 };
 
@@ -87,6 +88,15 @@ int spawn(struct lab *lab, size_t node, char *const argv[], int input, void *tag
 
 /* Start the daemons of routers that grant ports, and wait until each answers. */
 int port_mapping_start(struct lab *lab, struct diag *d);
+
+/*
+ * Follow the ports that the daemon of @node grants: from then on what it says is a source. Hear
+ * one; or all, before anything else is told; stop.
+ */
+int port_claims_watch(struct lab *lab, size_t node, struct diag *d);
+int port_claims_hear(struct lab *lab, struct source *source);
+int port_claims_catch_up(struct lab *lab);
+void port_claims_close(struct lab *lab);
 
 /* Kill every process in the lab's namespaces, and reap those that are our children. */
 void inhabitants_kill(struct lab *lab);

@@ -210,8 +210,11 @@ int port_mapping_start(struct lab *lab, struct diag *d)
 	int r = 0;
 
 	for (i = 0; i < lab->topo->node_count && r == 0; i++)
-		if (grants_ports(&lab->topo->nodes[i]))
-			r = start(lab, i, &child, d);
+		if (grants_ports(&lab->topo->nodes[i])) {
+			r = port_claims_watch(lab, i, d);
+			if (r == 0)
+				r = start(lab, i, &child, d);
+		}
 	for (run = lab->runs; run && r == 0; run = run->next) /* nobody else's are there yet */
 		r = await(lab, &run->child, deadline, d);
 	return r;
