@@ -17,6 +17,7 @@ struct world {
 	struct fake_nat *nat;
 	struct survey survey;
 	struct endpoint local[SOCKETS];
+	uint64_t pause; /* how much too late this host wakes up now and then */
 };
 
 static void make_world(struct world *world, uint64_t seed, enum fake_behaviour mapping,
@@ -96,6 +97,8 @@ static void survey_for(struct world *world, enum survey_exam exam, uint64_t long
 		cr_assert_neq(due, UINT64_MAX, "it waits for nothing");
 		cr_assert_geq(due, world->net.now, "it wants to act in the past");
 		world->net.now = due;
+		if (world->pause && fake_random(&world->net) % 32 == 0)
+			world->net.now += fake_random(&world->net) % world->pause;
 		while (fake_arrive(&world->net, &in))
 			deliver(world, &in);
 	}
@@ -162,8 +165,8 @@ static void expect_fragments(bool out, bool in, uint64_t seed, const char *wante
 	if (seed > 1)
 		lossy(&world);
 	survey_for(&world, EXAM_FRAGMENTS, 0);
-	cr_expect_str_eq(fragments_name(world.survey.fragments.verdict), wanted, "seed %lu: %s", (unsigned long)seed,
-			 survey_reason(&world.survey));
+	cr_expect_str_eq(fragments_name(world.survey.fragments.verdict), wanted, "seed %lu: %s",
+			 (unsigned long)seed, survey_reason(&world.survey));
 }
 
 Test(fragments, are_told_by_direction_with_and_without_losses)
@@ -306,6 +309,39 @@ Test(lifetime, tells_what_refreshes_where_packets_are_lost)
 		expect_refresh(true, false, seed, "outbound");
 		expect_refresh(false, true, seed, "inbound");
 	}
+}
+
+/* A machine that is busy wakes up late now and then, whatever it was about to do. */
+Test(lifetime, is_never_misjudged_by_a_host_that_pauses)
+{
+	static const struct {
+		bool outbound, inbound;
+		const char *name;
+	} refreshes[] = {{true, true, "both"}, {true, false, "outbound"}, {false, true, "inbound"}};
+	unsigned int seed, known = 0;
+
+	for (seed = 1; seed <= 60; seed++) {
+		const char *wanted = refreshes[seed % 3].name, *found;
+		struct world world;
+
+		make_world(&world, seed, FAKE_ENDPOINT_INDEPENDENT, FAKE_ADDRESS_AND_PORT);
+		world.pause = 150 * MSEC;
+		world.nat->life = 400 * MSEC;
+		world.nat->no_outbound_refresh = !refreshes[seed % 3].outbound;
+		world.nat->inbound_refresh = refreshes[seed % 3].inbound;
+		survey_for(&world, EXAM_LIFETIME, 2 * SEC);
+		if (!world.survey.lifetime.known)
+			continue;
+		cr_expect_lt(world.survey.lifetime.low, world.nat->life,
+			     "seed %u: alive after %.1f", seed, to_ms(world.survey.lifetime.low));
+		cr_expect_geq(world.survey.lifetime.high, world.nat->life,
+			      "seed %u: gone after %.1f", seed, to_ms(world.survey.lifetime.high));
+		found = refresh_name(world.survey.lifetime.refresh);
+		known += strcmp(found, wanted) == 0;
+		cr_expect(strcmp(found, wanted) == 0 || strcmp(found, "unknown") == 0,
+			  "seed %u: %s, not %s", seed, found, wanted);
+	}
+	cr_expect_geq(known, 30, "but only %u of 60 are known", known);
 }
 
 Test(lifetime, longer_than_was_waited_for_has_no_end)

@@ -272,6 +272,7 @@ Test(server, sends_to_nobody_whom_only_a_stranger_named)
 Test(server, answers_nothing_that_is_larger_than_its_question)
 {
 	struct world world;
+	struct stun_message message;
 	struct datagram in, out;
 	uint32_t step;
 
@@ -287,10 +288,13 @@ Test(server, answers_nothing_that_is_larger_than_its_question)
 	}
 	/* Without the padding there is no answer. */
 	write_request(METHOD_REGISTER, "checkone", STEP_SAME, &in);
-	in.length = 44;
+	in.length = 40;
 	in.bytes[2] = 0;
-	in.bytes[3] = 24;
+	in.bytes[3] = 20;
+	cr_assert(stun_parse(in.bytes, in.length, &message), "it is well-formed");
 	cr_expect_not(ask_server(&world, "1.2.3.4:5", &in, &out));
+	cr_expect_not(check_assist_receive(&world.at[SERVER_MAIN], &world.assist, in.bytes,
+					   in.length, &out));
 	check_server_free(world.server);
 }
 
