@@ -48,6 +48,17 @@ static struct nat nat_of(const char *nat)
 	return ret;
 }
 
+Test(axes, of_port_mapping)
+{
+	struct nat one = nat_of("{base: symmetric, port-mapping: upnp}");
+	struct nat all = nat_of("{base: full-cone, port-mapping: [pcp, nat-pmp]}");
+	struct nat none = nat_of("symmetric");
+
+	cr_expect_eq(one.port_mapping, PORT_MAPPING_UPNP);
+	cr_expect_eq(all.port_mapping, PORT_MAPPING_PCP | PORT_MAPPING_NAT_PMP);
+	cr_expect_eq(none.port_mapping, 0);
+}
+
 Test(axes, of_ports)
 {
 	struct nat nat = nat_of("{ports: {allocation: sequential, range: 40000-40099, step: -2, "
