@@ -76,32 +76,12 @@ static void one_of(const struct question *q, enum aspect aspect, enum nat_protoc
 #define YES BIT(1)
 #define NO BIT(0)
 
-static void mapping(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_MAPPING, p, BIT(ENDPOINT_INDEPENDENT));
-}
-
 static void pooling(const struct question *q, enum nat_protocol p)
 {
 	if (q->external_count < 2)
 		say(q, REQUIREMENT_NOT_APPLICABLE, "one external address");
 	else
 		one_of(q, ASPECT_POOLING, p, BIT(POOLING_PAIRED));
-}
-
-static void overloading(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_OVERLOADING, p, NO);
-}
-
-static void low_ports(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_LOW_PORTS, p, YES);
-}
-
-static void parity(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_PARITY, p, YES);
 }
 
 static void lifetime(const struct question *q, enum nat_protocol p, unsigned int least,
@@ -130,33 +110,23 @@ static void udp_lifetime(const struct question *q, enum nat_protocol p)
 
 static void tcp_lifetime(const struct question *q, enum nat_protocol p)
 {
-	lifetime(q, p, 7440 * SECONDS, q->nat->timers.mapping[p]);
-	if (q->answer->meeting == REQUIREMENT_MET && q->nat->kind == NAT_TRANSLATE &&
-	    q->nat->timers.tcp_transitory < 240 * SECONDS)
-		say(q, REQUIREMENT_NOT_MET,
-		    "declared: %.6g s for a connection that opens or closes",
-		    (double)q->nat->timers.tcp_transitory / 1000);
+	const unsigned int idle = 7440 * SECONDS, transitory = 240 * SECONDS;
+	const struct nat_timers *timers = &q->nat->timers;
+
+	lifetime(q, p, idle, timers->mapping[p]);
+	if (q->answer->meeting == REQUIREMENT_MET && q->nat->kind == NAT_TRANSLATE)
+		say(q, timers->tcp_transitory >= transitory ? REQUIREMENT_MET : REQUIREMENT_NOT_MET,
+		    "declared: %.6g s, and %.6g s while it opens or closes; at least 7440 and 240 "
+		    "s "
+		    "are asked for%s",
+		    (double)timers->mapping[p] / 1000, (double)timers->tcp_transitory / 1000,
+		    seen(q, ASPECT_TRANSITORY, p)->known ? "; timers, above, tell how they are kept"
+							 : "");
 }
 
 static void icmp_lifetime(const struct question *q, enum nat_protocol p)
 {
 	lifetime(q, p, 60 * SECONDS, q->nat->timers.mapping[p]);
-}
-
-static void outbound(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_OUTBOUND, p, YES);
-}
-
-static void filtering(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_FILTERING, p, BIT(ENDPOINT_INDEPENDENT) | BIT(ADDRESS_DEPENDENT));
-}
-
-static void hairpinning(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_HAIRPINNING, p,
-	       BIT(HAIRPINNING_EXTERNAL_SOURCE) | BIT(HAIRPINNING_INTERNAL_SOURCE));
 }
 
 static void hairpin_source(const struct question *q, enum nat_protocol p)
@@ -167,11 +137,6 @@ static void hairpin_source(const struct question *q, enum nat_protocol p)
 		say(q, REQUIREMENT_NOT_APPLICABLE, "there is no hairpinning");
 	else
 		one_of(q, ASPECT_HAIRPINNING, p, BIT(HAIRPINNING_EXTERNAL_SOURCE));
-}
-
-static void payload(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_PAYLOAD, p, YES);
 }
 
 /* The same mapping whether the port is one's own or another's: primary = secondary behaviour. */
@@ -190,67 +155,12 @@ static void deterministic(const struct question *q, enum nat_protocol p)
 		    "%.150s", contended->evidence);
 }
 
-static void errors_kill(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_ERRORS_KILL, p, NO);
-}
-
-static void errors_of_strangers(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_STRANGE_ERRORS, p, YES);
-}
-
-static void errors(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_ERRORS, p, YES);
-}
-
-static void too_big(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_TOO_BIG, p, YES);
-}
-
-static void cut(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_CUT, p, BIT(CUT_IN_DISORDER) | BIT(CUT_IN_ORDER));
-}
-
-static void cut_in_order(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_CUT, p, BIT(CUT_IN_ORDER));
-}
-
 /* In order and out of order; the first that is not met, or else the second, is the evidence. */
 static void fragments(const struct question *q, enum nat_protocol p)
 {
 	one_of(q, ASPECT_FRAGMENTS, p, YES);
 	if (q->answer->meeting == REQUIREMENT_MET)
 		one_of(q, ASPECT_BACKWARDS, p, YES);
-}
-
-static void bad_checksum(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_BAD_CHECKSUM, p, NO);
-}
-
-static void bad_inner_checksum(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_BAD_INNER_IP, p, NO);
-}
-
-static void inner_options(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_INNER_OPTIONS, p, YES);
-}
-
-static void inner_transport(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_INNER_TRANSPORT, p, YES);
-}
-
-static void extensions(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_EXTENSIONS, p, YES);
 }
 
 static void hairpinned_errors(const struct question *q, enum nat_protocol p)
@@ -261,11 +171,6 @@ static void hairpinned_errors(const struct question *q, enum nat_protocol p)
 		say(q, REQUIREMENT_NOT_APPLICABLE, "there is no hairpinning");
 	else
 		one_of(q, ASPECT_HAIRPIN_ERRORS, p, YES);
-}
-
-static void simultaneous(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_SIMULTANEOUS, p, YES);
 }
 
 /*
@@ -291,16 +196,6 @@ static void query_passes(const struct question *q, enum nat_protocol p)
 		say(q, s->value ? REQUIREMENT_MET : REQUIREMENT_NOT_MET, "%s", s->evidence);
 }
 
-static void unmatched(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_UNMATCHED, p, BIT(UNMATCHED_DROPPED));
-}
-
-static void exhausted(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_SURVIVAL, p, YES);
-}
-
 /* Whether who asks for one mapping too many hears destination unreachable with @code. */
 static void told_with(const struct question *q, enum nat_protocol p, int code)
 {
@@ -324,11 +219,6 @@ static void exhausted_prohibited(const struct question *q, enum nat_protocol p)
 	told_with(q, p, 13);
 }
 
-static void exhausted_dropped(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_EXHAUSTION, p, BIT(EXHAUSTION_DROP) | BIT(EXHAUSTION_ICMP));
-}
-
 /*
  * Two minutes are not waited for: a port that is given away at once does not rest, and
  * one that is not may rest for long enough or not.
@@ -344,11 +234,6 @@ static void resting(const struct question *q, enum nat_protocol p)
 	one_of(q, ASPECT_REST, p, YES);
 	if (q->answer->meeting == REQUIREMENT_MET)
 		q->answer->meeting = REQUIREMENT_NOT_TESTED;
-}
-
-static void transparent(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_FILTERING, p, BIT(ENDPOINT_INDEPENDENT));
 }
 
 static void limit(const struct question *q, enum nat_protocol p)
@@ -378,10 +263,9 @@ static void control(const struct question *q, enum nat_protocol p)
 		say(q, REQUIREMENT_NOT_TESTED, "declared: UPnP, which is not tried");
 }
 
-static void control_by_pcp(const struct question *q, enum nat_protocol p)
-{
-	one_of(q, ASPECT_CONTROL, p, BIT(CONTROL_PCP));
-}
+/* Met by an aspect with a value among a set; or a question of its own. */
+#define SEEN(aspect, good) NULL, aspect, good
+#define ASKED(question) question, ASPECTS, 0
 
 static const struct requirement {
 	unsigned int rfc;
@@ -389,77 +273,106 @@ static const struct requirement {
 	enum nat_protocol protocol;
 	const char *text;
 	void (*ask)(const struct question *q, enum nat_protocol protocol);
+	enum aspect aspect;
+	unsigned int good;
 } requirements[] = {
-	{4787, "REQ-1", "MUST", NAT_UDP, "mapping does not depend on the peer", mapping},
-	{4787, "REQ-2", "SHOULD", NAT_UDP, "a host keeps to one address of a pool", pooling},
-	{4787, "REQ-3", "MUST", NAT_UDP, "no two hosts share an external port", overloading},
-	{4787, "REQ-3a", "SHOULD", NAT_UDP, "ports below 1024 stay below 1024", low_ports},
-	{4787, "REQ-4", "SHOULD", NAT_UDP, "even ports stay even, odd ones odd", parity},
-	{4787, "REQ-5", "MUST", NAT_UDP, "a mapping lives at least 2 minutes", udp_lifetime},
-	{4787, "REQ-6", "MUST", NAT_UDP, "outbound packets keep it alive", outbound},
-	{4787, "REQ-7", "MUST", NAT_UDP, "copes with one subnet on both sides", not_conflicting},
+	{4787, "REQ-1", "MUST", NAT_UDP, "mapping does not depend on the peer",
+	 SEEN(ASPECT_MAPPING, BIT(ENDPOINT_INDEPENDENT))},
+	{4787, "REQ-2", "SHOULD", NAT_UDP, "a host keeps to one address of a pool", ASKED(pooling)},
+	{4787, "REQ-3", "MUST", NAT_UDP, "no two hosts share an external port",
+	 SEEN(ASPECT_OVERLOADING, NO)},
+	{4787, "REQ-3a", "SHOULD", NAT_UDP, "ports below 1024 stay below 1024",
+	 SEEN(ASPECT_LOW_PORTS, YES)},
+	{4787, "REQ-4", "SHOULD", NAT_UDP, "even ports stay even, odd ones odd",
+	 SEEN(ASPECT_PARITY, YES)},
+	{4787, "REQ-5", "MUST", NAT_UDP, "a mapping lives at least 2 minutes", ASKED(udp_lifetime)},
+	{4787, "REQ-6", "MUST", NAT_UDP, "outbound packets keep it alive",
+	 SEEN(ASPECT_OUTBOUND, YES)},
+	{4787, "REQ-7", "MUST", NAT_UDP, "copes with one subnet on both sides",
+	 ASKED(not_conflicting)},
 	{4787, "REQ-8", "SHOULD", NAT_UDP, "filtering does not depend on the peer's port",
-	 filtering},
-	{4787, "REQ-9", "MUST", NAT_UDP, "hosts inside meet by external endpoints", hairpinning},
+	 SEEN(ASPECT_FILTERING, BIT(ENDPOINT_INDEPENDENT) | BIT(ADDRESS_DEPENDENT))},
+	{4787, "REQ-9", "MUST", NAT_UDP, "hosts inside meet by external endpoints",
+	 SEEN(ASPECT_HAIRPINNING,
+	      BIT(HAIRPINNING_EXTERNAL_SOURCE) | BIT(HAIRPINNING_INTERNAL_SOURCE))},
 	{4787, "REQ-9a", "MUST", NAT_UDP, "and then see each other's external endpoint",
-	 hairpin_source},
-	{4787, "REQ-10", "SHOULD", NAT_UDP, "no gateway edits payload", payload},
+	 ASKED(hairpin_source)},
+	{4787, "REQ-10", "SHOULD", NAT_UDP, "no gateway edits payload", SEEN(ASPECT_PAYLOAD, YES)},
 	{4787, "REQ-11", "MUST", NAT_UDP, "behaviour does not change with collisions",
-	 deterministic},
-	{4787, "REQ-12", "MUST", NAT_UDP, "no ICMP ends a mapping", errors_kill},
+	 ASKED(deterministic)},
+	{4787, "REQ-12", "MUST", NAT_UDP, "no ICMP ends a mapping", SEEN(ASPECT_ERRORS_KILL, NO)},
 	{4787, "REQ-12a", "SHOULD", NAT_UDP, "ICMP errors from anybody on the way pass",
-	 errors_of_strangers},
-	{4787, "REQ-12b", "SHOULD", NAT_UDP, "unreachable errors are translated", errors},
-	{4787, "REQ-13", "MUST", NAT_UDP, "what is too big and whole is told so", too_big},
-	{4787, "REQ-13a", "MUST", NAT_UDP, "what is too big else leaves in fragments", cut},
-	{4787, "REQ-13a", "SHOULD", NAT_UDP, "and they leave in order", cut_in_order},
-	{4787, "REQ-14", "MUST", NAT_UDP, "fragments from outside arrive, in any order", fragments},
-	{5382, "REQ-1", "MUST", NAT_TCP, "mapping does not depend on the peer", mapping},
-	{5382, "REQ-2", "MUST", NAT_TCP, "simultaneous open works", simultaneous},
+	 SEEN(ASPECT_STRANGE_ERRORS, YES)},
+	{4787, "REQ-12b", "SHOULD", NAT_UDP, "unreachable errors are translated",
+	 SEEN(ASPECT_ERRORS, YES)},
+	{4787, "REQ-13", "MUST", NAT_UDP, "what is too big and whole is told so",
+	 SEEN(ASPECT_TOO_BIG, YES)},
+	{4787, "REQ-13a", "MUST", NAT_UDP, "what is too big else leaves in fragments",
+	 SEEN(ASPECT_CUT, BIT(CUT_IN_DISORDER) | BIT(CUT_IN_ORDER))},
+	{4787, "REQ-13a", "SHOULD", NAT_UDP, "and they leave in order",
+	 SEEN(ASPECT_CUT, BIT(CUT_IN_ORDER))},
+	{4787, "REQ-14", "MUST", NAT_UDP, "fragments from outside arrive, in any order",
+	 ASKED(fragments)},
+	{5382, "REQ-1", "MUST", NAT_TCP, "mapping does not depend on the peer",
+	 SEEN(ASPECT_MAPPING, BIT(ENDPOINT_INDEPENDENT))},
+	{5382, "REQ-2", "MUST", NAT_TCP, "simultaneous open works", SEEN(ASPECT_SIMULTANEOUS, YES)},
 	{5382, "REQ-3", "SHOULD", NAT_TCP, "filtering does not depend on the peer's port",
-	 filtering},
-	{5382, "REQ-4", "MUST", NAT_TCP, "a stray SYN hears nothing for 6 seconds", stray_syn},
+	 SEEN(ASPECT_FILTERING, BIT(ENDPOINT_INDEPENDENT) | BIT(ADDRESS_DEPENDENT))},
+	{5382, "REQ-4", "MUST", NAT_TCP, "a stray SYN hears nothing for 6 seconds",
+	 ASKED(stray_syn)},
 	{5382, "REQ-5", "MUST", NAT_TCP, "idle connections live 2 h 4 min, others 4 min",
-	 tcp_lifetime},
-	{5382, "REQ-6", "SHOULD", NAT_TCP, "no gateway but FTP's edits payload", payload},
-	{5382, "REQ-7", "MUST", NAT_TCP, "no two hosts share an external port", overloading},
-	{5382, "REQ-8", "MUST", NAT_TCP, "hosts inside meet by external endpoints", hairpinning},
+	 ASKED(tcp_lifetime)},
+	{5382, "REQ-6", "SHOULD", NAT_TCP, "no gateway but FTP's edits payload",
+	 SEEN(ASPECT_PAYLOAD, YES)},
+	{5382, "REQ-7", "MUST", NAT_TCP, "no two hosts share an external port",
+	 SEEN(ASPECT_OVERLOADING, NO)},
+	{5382, "REQ-8", "MUST", NAT_TCP, "hosts inside meet by external endpoints",
+	 SEEN(ASPECT_HAIRPINNING,
+	      BIT(HAIRPINNING_EXTERNAL_SOURCE) | BIT(HAIRPINNING_INTERNAL_SOURCE))},
 	{5382, "REQ-8a", "MUST", NAT_TCP, "and then see each other's external endpoint",
-	 hairpin_source},
-	{5382, "REQ-9", "SHOULD", NAT_TCP, "unreachable errors are translated", errors},
-	{5382, "REQ-10", "MUST", NAT_TCP, "no ICMP ends a connection", errors_kill},
-	{5508, "REQ-1", "MUST", NAT_ICMP, "queries pass, and their answers", query_passes},
-	{5508, "REQ-1a", "SHOULD", NAT_ICMP, "their mapping does not depend on the peer", mapping},
+	 ASKED(hairpin_source)},
+	{5382, "REQ-9", "SHOULD", NAT_TCP, "unreachable errors are translated",
+	 SEEN(ASPECT_ERRORS, YES)},
+	{5382, "REQ-10", "MUST", NAT_TCP, "no ICMP ends a connection",
+	 SEEN(ASPECT_ERRORS_KILL, NO)},
+	{5508, "REQ-1", "MUST", NAT_ICMP, "queries pass, and their answers", ASKED(query_passes)},
+	{5508, "REQ-1a", "SHOULD", NAT_ICMP, "their mapping does not depend on the peer",
+	 SEEN(ASPECT_MAPPING, BIT(ENDPOINT_INDEPENDENT))},
 	{5508, "REQ-2", "MUST", NAT_ICMP, "a query's mapping lives at least 1 minute",
-	 icmp_lifetime},
+	 ASKED(icmp_lifetime)},
 	{5508, "REQ-3", "SHOULD", NAT_UDP, "errors with a wrong checksum are dropped",
-	 bad_checksum},
+	 SEEN(ASPECT_BAD_CHECKSUM, NO)},
 	{5508, "REQ-3a", "SHOULD", NAT_UDP, "and those that quote a wrong IP checksum",
-	 bad_inner_checksum},
+	 SEEN(ASPECT_BAD_INNER_IP, NO)},
 	{5508, "REQ-3b", "MUST", NAT_UDP, "IP options in the quoted packet do not matter",
-	 inner_options},
+	 SEEN(ASPECT_INNER_OPTIONS, YES)},
 	{5508, "REQ-3c", "SHOULD", NAT_UDP, "its transport checksum is not looked at",
-	 inner_transport},
-	{5508, "REQ-3d", "MUST", NAT_UDP, "nor are ICMP extensions", extensions},
+	 SEEN(ASPECT_INNER_TRANSPORT, YES)},
+	{5508, "REQ-3d", "MUST", NAT_UDP, "nor are ICMP extensions", SEEN(ASPECT_EXTENSIONS, YES)},
 	{5508, "REQ-4", "MUST", NAT_UDP, "errors from outside are translated inside and out",
-	 errors},
+	 SEEN(ASPECT_ERRORS, YES)},
 	{5508, "REQ-5", "SHOULD", NAT_UDP, "errors from inside about no flow are dropped",
-	 unmatched},
-	{5508, "REQ-6", "MUST", NAT_UDP, "an error does not end the session", errors_kill},
-	{5508, "REQ-7", "MUST", NAT_UDP, "errors about hairpinned flows pass", hairpinned_errors},
+	 SEEN(ASPECT_UNMATCHED, BIT(UNMATCHED_DROPPED))},
+	{5508, "REQ-6", "MUST", NAT_UDP, "an error does not end the session",
+	 SEEN(ASPECT_ERRORS_KILL, NO)},
+	{5508, "REQ-7", "MUST", NAT_UDP, "errors about hairpinned flows pass",
+	 ASKED(hairpinned_errors)},
 	{5508, "REQ-8", "SHOULD", NAT_UDP, "without resources: administratively prohibited",
-	 exhausted_prohibited},
-	{6888, "REQ-2", "MUST", NAT_UDP, "a host keeps to one address of a pool", pooling},
-	{6888, "REQ-4", "MUST", NAT_UDP, "a subscriber's ports are limited", limit},
-	{6888, "REQ-7", "SHOULD", NAT_UDP, "filtering does not depend on the peer", transparent},
+	 ASKED(exhausted_prohibited)},
+	{6888, "REQ-2", "MUST", NAT_UDP, "a host keeps to one address of a pool", ASKED(pooling)},
+	{6888, "REQ-4", "MUST", NAT_UDP, "a subscriber's ports are limited", ASKED(limit)},
+	{6888, "REQ-7", "SHOULD", NAT_UDP, "filtering does not depend on the peer",
+	 SEEN(ASPECT_FILTERING, BIT(ENDPOINT_INDEPENDENT))},
 	{6888, "REQ-8", "SHOULD", NAT_UDP, "a port rests for 2 minutes before its next use",
-	 resting},
-	{6888, "REQ-9", "MUST", NAT_UDP, "mappings can be asked for", control},
-	{6888, "REQ-9", "SHOULD", NAT_UDP, "by PCP", control_by_pcp},
+	 ASKED(resting)},
+	{6888, "REQ-9", "MUST", NAT_UDP, "mappings can be asked for", ASKED(control)},
+	{6888, "REQ-9", "SHOULD", NAT_UDP, "by PCP", SEEN(ASPECT_CONTROL, BIT(CONTROL_PCP))},
 	{6888, "REQ-11a", "MUST", NAT_UDP, "on exhaustion the packet is dropped",
-	 exhausted_dropped},
-	{6888, "REQ-11b", "SHOULD", NAT_UDP, "on exhaustion the sender hears it", exhausted_told},
-	{6888, "REQ-11d", "MUST", NAT_UDP, "on exhaustion no mapping is dropped", exhausted},
+	 SEEN(ASPECT_EXHAUSTION, BIT(EXHAUSTION_DROP) | BIT(EXHAUSTION_ICMP))},
+	{6888, "REQ-11b", "SHOULD", NAT_UDP, "on exhaustion the sender hears it",
+	 ASKED(exhausted_told)},
+	{6888, "REQ-11d", "MUST", NAT_UDP, "on exhaustion no mapping is dropped",
+	 SEEN(ASPECT_SURVIVAL, YES)},
 };
 _Static_assert(sizeof(requirements) / sizeof(requirements[0]) <= REQUIREMENTS_MAX,
 	       "callers give room for REQUIREMENTS_MAX");
@@ -477,7 +390,10 @@ size_t judge_requirements(const struct nat *nat, size_t external_count, const st
 		ret[i] = (struct requirement_result){
 			.rfc = r->rfc, .number = r->number, .level = r->level, .text = r->text};
 		q.answer = &ret[i];
-		r->ask(&q, r->protocol);
+		if (r->ask)
+			r->ask(&q, r->protocol);
+		else
+			one_of(&q, r->aspect, r->protocol, r->good);
 	}
 	return count;
 }
