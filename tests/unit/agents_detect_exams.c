@@ -17,7 +17,8 @@ struct world {
 	struct fake_nat *nat;
 	struct survey survey;
 	struct endpoint local[SOCKETS];
-	uint64_t pause; /* how much too late this host wakes up now and then */
+	bool oversleeps; /* once, when a mapping is to be reminded */
+	uint64_t pause;  /* how much too late this host wakes up now and then */
 };
 
 static void make_world(struct world *world, uint64_t seed, enum fake_behaviour mapping,
@@ -54,6 +55,15 @@ static void deliver(struct world *world, const struct fake_packet *packet)
 				       packet->length, world->net.now);
 	}
 	fake_stun_serve(&world->stun, &world->net, packet);
+}
+
+/* At @due the mappings that are to tell what refreshes get their reminder. */
+static bool is_reminding(const struct lifetime *lifetime, uint64_t due)
+{
+	const struct rung *rung = &lifetime->rungs[0];
+
+	return lifetime->stage == LIFETIME_REFRESH && rung->prime.answered &&
+	       due >= rung->prime.answered_at + rung->half;
 }
 
 /* From start to verdict with just @exam, or all of them for EXAM_COUNT. */
@@ -99,6 +109,10 @@ static void survey_for(struct world *world, enum survey_exam exam, uint64_t long
 		world->net.now = due;
 		if (world->pause && fake_random(&world->net) % 32 == 0)
 			world->net.now += fake_random(&world->net) % world->pause;
+		if (world->oversleeps && is_reminding(&world->survey.lifetime, due)) {
+			world->net.now += world->nat->life / 2;
+			world->oversleeps = false;
+		}
 		while (fake_arrive(&world->net, &in))
 			deliver(world, &in);
 	}
@@ -342,6 +356,18 @@ Test(lifetime, is_never_misjudged_by_a_host_that_pauses)
 			  "seed %u: %s, not %s", seed, found, wanted);
 	}
 	cr_expect_geq(known, 30, "but only %u of 60 are known", known);
+}
+
+Test(lifetime, takes_no_reminder_that_came_too_late_for_one_that_does_not_refresh)
+{
+	struct world world;
+
+	make_world(&world, 1, FAKE_ENDPOINT_INDEPENDENT, FAKE_ADDRESS_AND_PORT);
+	world.oversleeps = true;
+	world.nat->life = 400 * MSEC;
+	survey_for(&world, EXAM_LIFETIME, 2 * SEC);
+	cr_expect_not(world.oversleeps, "it did");
+	cr_expect_str_eq(refresh_name(world.survey.lifetime.refresh), "both");
 }
 
 Test(lifetime, longer_than_was_waited_for_has_no_end)
