@@ -16,9 +16,9 @@ struct aim_words {
 	uint64_t hesitate; /* nanoseconds */
 };
 
-#define AIM_WORDS                                                        \
-	{                                                                \
-		.window = GUESS_PORTS_MAX, .sockets = 256, .rate = 1000, \
+#define AIM_WORDS                                             \
+	{                                                     \
+		.window = 1024, .sockets = 256, .rate = 1000, \
 	}
 
 /*

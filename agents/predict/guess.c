@@ -7,11 +7,11 @@
  *
  *     E - E   nothing to guess
  *     E - D   D's ports follow a pattern: E sends to the next few of them, D to E's one
- *             endpoint. Else the birthday attack: D sends to it from many sockets, which
- *             opens many ports, and E tries many of D's ports. One of E's meeting one of
- *             D's is a path
- *     D - D   both must follow a pattern, and each packet to another port of the other
- *             moves the own port on, below
+ *             endpoint. If strangers took all of these, D's port is farther on, but stays
+ *             where it is: E goes on, one port after the other. Else the birthday attack: D sends
+ * to it from many sockets, which opens many ports, and E tries many of D's ports. One of E's
+ * meeting one of D's is a path D - D   both must follow a pattern, and each packet to another port
+ * of the other moves the own port on, below
  *
  * Two moving targets. Let a(i) and b(i) be the ports that A's and B's NATs give out next,
  * and let A's i-th packet go to b(i): it leaves from a(i), if nobody else took a port
@@ -106,17 +106,37 @@ static void put_pattern(const struct port_pattern *pattern, char text[40])
 		snprintf(text, 40, "%s", port_choice_name(pattern->next));
 }
 
+/* @count ports of a @pattern behind the next @skipped. At no rate it is the other who does it. */
+static void sweep(struct guess *guess, const struct port_pattern *pattern, unsigned int skipped,
+		  unsigned int count, uint64_t rate)
+{
+	if (rate == 0 || pattern_predict(pattern, skipped, &guess->first, 1) == 0)
+		return;
+	guess->step = pattern->step;
+	guess->low = pattern->low;
+	guess->high = pattern->high;
+	guess->probes = count;
+	guess->rate = rate;
+}
+
 static void predict_one(struct guess *guess, const struct outlook *own, const struct outlook *peer)
 {
 	bool ours = is_dependent(own);
 	const struct outlook *moving = ours ? own : peer, *aiming = ours ? peer : own;
-	unsigned int window = window_for(moving, at_most(aiming->window, GUESS_PORTS_MAX));
+	unsigned int limit = at_most(aiming->window, GUESS_WINDOW_MAX);
+	unsigned int window = window_for(moving, at_most(limit, GUESS_PORTS_MAX));
+	bool sweeps = moving->pattern.next == PATTERN_SEQUENTIAL && aiming->rate && limit > window;
 	char pattern[40];
 
 	guess->kind = GUESS_PREDICTION;
-	guess->probability = odds_window(moving->pattern.next_confidence, moving->busy, window);
 	if (!ours)
 		aim(guess, peer, window, false);
+	if (sweeps) {
+		sweep(guess, &moving->pattern, window, limit - window, ours ? 0 : own->rate);
+		guess->duration = (limit - window) * SEC / aiming->rate;
+		window = limit;
+	}
+	guess->probability = odds_window(moving->pattern.next_confidence, moving->busy, window);
 	put_pattern(&moving->pattern, pattern);
 	snprintf(guess->reason, sizeof(guess->reason),
 		 "%s ports are %s: %u of them tried, chance %.1f %%", ours ? "our" : "the peer's",

@@ -8,7 +8,7 @@
 
 #include "agents/predict/outlook.h"
 
-enum { GUESS_PORTS_MAX = 32 };
+enum { GUESS_PORTS_MAX = 32, GUESS_WINDOW_MAX = 2048 };
 
 enum guess_kind {
 	GUESS_NOTHING, /* there is nothing to guess, or nothing is known */
@@ -26,11 +26,13 @@ struct guess {
 	 * packet of ours to it; none when only it has to guess. */
 	uint16_t ports[GUESS_PORTS_MAX];
 	size_t port_count;
+	/* Then more of them, one after the other at `rate`: */
+	uint16_t first; /* from here on */
+	int step;       /* by this; 0 for GUESS_BIRTHDAY, in no order */
 
-	/* GUESS_BIRTHDAY */
-	size_t sockets;     /* from how many of our own; 1 is the main one alone */
-	uint16_t low, high; /* which of the other's ports to try, */
-	uint32_t probes;    /* and how many of them; 0 for none but the announced one */
+	size_t sockets;     /* GUESS_BIRTHDAY: from how many of our own; 1 is the main one alone */
+	uint16_t low, high; /* between which ports of the other's there are more to try, */
+	uint32_t probes;    /* and how many of them; 0 for none */
 	uint64_t rate;      /* of our packets a second */
 	uint64_t duration;  /* nanoseconds that trying all these ports takes, here or there */
 

@@ -49,12 +49,12 @@ static double strangers(double busy, unsigned int count)
 
 double odds_window(double confidence, double busy, unsigned int window)
 {
-	double sum = 0;
-	unsigned int i;
+	double missed = 1;
 
-	for (i = 0; i < window; i++)
-		sum += strangers(busy, i);
-	return confidence * sum;
+	/* The first port is ours unless a stranger has it, and so on. */
+	while (window-- > 0)
+		missed *= busy / (1 + busy);
+	return confidence * (1 - missed);
 }
 
 double odds_both(double confidence_a, double busy_a, double confidence_b, double busy_b,

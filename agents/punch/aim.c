@@ -6,18 +6,19 @@
  * after "go" are those to the ports that were predicted, private endpoints last.
  *
  * When to give up. A prediction is right or wrong at the first packet, so a second is
- * plenty, unless packets get lost. A birthday attack has as many rounds as it takes for
- * each packet to be sent ROUNDS times. What is hopeless gets the time in which a plain punch
- * succeeds, if the filters are milder than the mappings.
+ * plenty, unless packets get lost or more ports are to be tried. A birthday attack has as many
+ * rounds as it takes for each packet to be sent ROUNDS times. What is hopeless gets the time in
+ * which a plain punch succeeds, if the filters are milder than the mappings.
  */
 #include "agents/punch/aim.h"
 
 #include "agents/net/clock.h"
 
-enum { ROUNDS = 3, PORTS_LOW = 1024, PORTS_HIGH = 65535 };
+enum { ROUNDS = 3, SWEEPS = 2, PORTS_LOW = 1024, PORTS_HIGH = 65535 };
 
 #define ROUND_MIN (200 * MSEC)
 #define PATIENCE SEC
+#define SWEEP_AFTER (50 * MSEC)
 
 size_t aim_sockets(const struct aim_config *config)
 {
@@ -134,6 +135,8 @@ static void start_spray(struct aim *aim, const struct introduction *peer, uint64
 		config.low = guess->low;
 		config.high = guess->high;
 		config.port_count = guess->probes;
+		config.first = guess->first;
+		config.step = guess->step;
 	} else {
 		config.first_socket = aim->config.first_fresh;
 		config.socket_count = guess->sockets < aim->config.fresh_count
@@ -143,7 +146,10 @@ static void start_spray(struct aim *aim, const struct introduction *peer, uint64
 	if (config.rate == 0 || config.socket_count == 0)
 		return;
 	aim->spraying = true;
-	spray_start(&aim->spray, &config, now);
+	/* What was predicted gets the time to be right. */
+	spray_start(&aim->spray, &config,
+		    guess->kind == GUESS_PREDICTION ? now + SWEEP_AFTER + 2 * aim->round_trip
+						    : now);
 }
 
 void aim_decide(struct aim *aim, const struct introduction *peer, uint64_t now)
@@ -156,7 +162,8 @@ void aim_decide(struct aim *aim, const struct introduction *peer, uint64_t now)
 	if (!outlook_find(peer->offer, peer->offer_length, &theirs))
 		return;
 	aim->guess = guess_make(&aim->own, &theirs, peer->role == ROLE_CONTROLLING);
-	if (aim->guess.kind == GUESS_BIRTHDAY)
+	if (aim->guess.kind == GUESS_BIRTHDAY ||
+	    (aim->guess.kind == GUESS_PREDICTION && aim->guess.probes > 0))
 		start_spray(aim, peer, now);
 }
 
@@ -176,6 +183,8 @@ void aim_add_candidates(const struct aim *aim, const struct introduction *peer,
 	(void)candidates_add(candidates, CANDIDATE_PUBLIC, &peer->peer_public, now);
 	if (aim->guess.kind == GUESS_BIRTHDAY)
 		candidates->unannounced = CANDIDATE_DRAWN;
+	else if (aim->guess.probes > 0)
+		candidates->unannounced = CANDIDATE_PREDICTED;
 }
 
 bool aim_spray(struct aim *aim, uint64_t now, size_t *ret_socket, struct endpoint *ret_to)
@@ -196,6 +205,7 @@ uint64_t aim_patience(const struct aim *aim)
 	case GUESS_NOTHING:
 		return UINT64_MAX;
 	case GUESS_PREDICTION:
+		return patience + SWEEPS * round;
 	case GUESS_HOPELESS:
 		return patience;
 	case GUESS_BIRTHDAY:
@@ -206,9 +216,9 @@ uint64_t aim_patience(const struct aim *aim)
 
 uint64_t aim_probes(const struct aim *aim)
 {
-	if (aim->guess.kind == GUESS_BIRTHDAY && aim->guess.probes > 0)
-		return aim->spray.sent;
-	return aim->guess.port_count;
+	if (aim->guess.probes == 0)
+		return aim->guess.port_count;
+	return aim->guess.port_count + aim->spray.sent;
 }
 
 size_t aim_sockets_used(const struct aim *aim)

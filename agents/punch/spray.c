@@ -33,6 +33,13 @@ static uint64_t ports_of(const struct spray *spray)
 	return (uint64_t)spray->config.high - spray->config.low + 1;
 }
 
+static void go_by_steps(struct spray *spray, int64_t ports)
+{
+	spray->offset =
+		(uint64_t)(((spray->config.first - spray->config.low) % ports + ports) % ports);
+	spray->stride = (uint64_t)((spray->config.step % ports + ports) % ports);
+}
+
 void spray_start(struct spray *spray, const struct spray_config *config, uint64_t now)
 {
 	uint64_t ports, drawn[2];
@@ -44,6 +51,8 @@ void spray_start(struct spray *spray, const struct spray_config *config, uint64_
 	spray->stride = drawn[1] % ports;
 	while (divisor(spray->stride, ports) != 1)
 		spray->stride = (spray->stride + 1) % ports;
+	if (config->step != 0)
+		go_by_steps(spray, (int64_t)ports);
 	if (config->port_count > ports)
 		spray->config.port_count = (uint32_t)ports;
 	spray->total = spray->config.socket_count * (1 + (uint64_t)spray->config.port_count);

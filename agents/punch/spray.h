@@ -17,7 +17,9 @@ struct spray_config {
 	size_t first_socket; /* own sockets, by number */
 	size_t socket_count; /* at least 1 */
 	uint16_t low, high;  /* ports to try besides: */
-	uint32_t port_count; /* so many different ones of them, drawn; 0 for none */
+	uint32_t port_count; /* so many different ones of them; 0 for none */
+	uint16_t first;      /* from here on by `step`, round the ends; in no order where */
+	int step;            /* that is 0 */
 	uint64_t rate;       /* packets a second, at least 1 */
 	unsigned int rounds; /* how often all is sent before it is given up; 0 for ever */
 	struct random_source random;

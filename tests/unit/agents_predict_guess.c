@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "agents/net/clock.h"
 #include "agents/predict/guess.h"
 
 static struct outlook cone(void)
@@ -125,6 +126,23 @@ Test(guess, more_ports_of_a_busy_nat_are_tried_where_that_is_allowed)
 	decide(own, busy, &a, &b);
 	cr_expect(a.port_count > 8 && a.port_count == b.port_count, "%zu and %zu", a.port_count,
 		  b.port_count);
+}
+
+Test(guess, what_is_left_of_the_window_is_tried_in_order)
+{
+	struct outlook own = cone();
+	struct guess a, b;
+
+	own.window = 100;
+	own.rate = 1000;
+	decide(own, sequential(-2, 40009), &a, &b);
+	cr_expect_eq(a.port_count, 8);
+	cr_expect_eq(a.probes, 92);
+	cr_expect_eq(a.first, 40009 - 9 * 2, "after the eighth comes %u", a.first);
+	cr_expect_eq(a.step, -2);
+	cr_expect_eq(a.duration, 92 * MSEC);
+	cr_expect_eq(b.duration, a.duration, "both wait for it");
+	cr_expect_eq(b.probes, 0);
 }
 
 Test(guess, drawn_ports_are_hopeless_without_birthday)

@@ -310,6 +310,27 @@ Test(prediction, misses_when_others_take_more_ports_than_are_tried)
 	}
 }
 
+/* Its port is farther on, but does not move any more. */
+Test(prediction, goes_on_to_ports_beyond_those_that_others_took)
+{
+	static const unsigned int counts[] = {8, 9, 50, 200, 900};
+	static const int steps[] = {1, -3};
+	size_t i;
+
+	for (i = 0; i < 10; i++) {
+		struct world world;
+
+		make_homes(&world, CONE, SYMMETRIC, i + 1);
+		ask_for_prediction(&world);
+		world.aim[PEER_A].window = 1024;
+		count_by(&world.net.nats[1], steps[i / 5]);
+		play_disturbed(&world, counts[i % 5]);
+		expect_direct(&world, "swept");
+		expect_technique(&world, TECHNIQUE_PREDICTION);
+		cr_expect_leq(aim_probes(&world.peers[PEER_A].aim), counts[i % 5] + 32);
+	}
+}
+
 Test(prediction, of_both_allows_for_others_ports_too)
 {
 	unsigned int count;

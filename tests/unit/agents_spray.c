@@ -85,6 +85,36 @@ Test(spray, ports_are_different_in_a_round_and_the_same_in_the_next)
 	cr_expect_geq(now, SEC + 200 * MSEC, "a short round is not repeated at once");
 }
 
+Test(spray, steps_go_round_the_range)
+{
+	static const uint16_t up[] = {40055, 40058, 40061, 40000, 40003},
+			      down[] = {40002, 40000, 40062, 40060, 40058};
+	struct fakenet net = {.seed = 13};
+	struct spray_config config = make_config(&net);
+	uint64_t now = SEC;
+	struct endpoint to;
+	struct spray spray;
+	size_t socket, i;
+
+	config.port_count = 5;
+	config.first = 40055;
+	config.step = 3;
+	spray_start(&spray, &config, now);
+	next(&spray, &now, &socket, &to);
+	for (i = 0; i < 5; i++) {
+		next(&spray, &now, &socket, &to);
+		cr_expect_eq(to.port, up[i], "%u instead of %u", to.port, up[i]);
+	}
+	config.first = 40002;
+	config.step = -2;
+	spray_start(&spray, &config, now);
+	next(&spray, &now, &socket, &to);
+	for (i = 0; i < 5; i++) {
+		next(&spray, &now, &socket, &to);
+		cr_expect_eq(to.port, down[i], "%u instead of %u", to.port, down[i]);
+	}
+}
+
 Test(spray, every_socket_opens_a_port)
 {
 	struct fakenet net = {.seed = 5};
