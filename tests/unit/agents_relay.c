@@ -356,7 +356,32 @@ Test(failing, an_allocation_that_is_lost_ends_the_talk)
 	cr_expect_eq(world.peers[B].phase, RELAY_LOST);
 }
 
-Test(hostile, payload_from_elsewhere_is_not_the_peers)
+Test(hostile, an_envelope_counts_only_if_it_comes_from_the_relay)
+{
+	struct endpoint stranger = fake_turn_endpoint("6.6.6.6:6666");
+	static const uint8_t id[STUN_ID_SIZE] = {0x21, 0x12, 0xa4, 0x42};
+	struct meeting meeting = {.rendezvous = fake_turn_endpoint("9.9.9.9:1024")};
+	struct carrier carrier = {.meeting = &meeting, .way = CARRIER_RENDEZVOUS};
+	struct turn_payload payload = {0}, inside;
+	uint8_t bytes[64];
+	size_t length = relayed_write(id, "hello", 5, bytes, sizeof(bytes));
+
+	cr_expect(carrier_unwrap(&carrier, &meeting.rendezvous, bytes, length, NULL, &inside));
+	cr_expect_eq(inside.length, 5);
+	cr_expect_not(carrier_unwrap(&carrier, &stranger, bytes, length, NULL, &inside));
+	cr_expect_not(carrier_unwrap(&carrier, &stranger, bytes, length, &payload, &inside),
+		      "the rendezvous relays, not a TURN server");
+	carrier.way = CARRIER_THEIRS;
+	carrier.peer_relayed = fake_turn_endpoint("8.8.4.4:50000");
+	cr_expect(carrier_unwrap(&carrier, &carrier.peer_relayed, bytes, length, NULL, &inside));
+	cr_expect_eq(inside.length, length, "as it came");
+	cr_expect_not(carrier_unwrap(&carrier, &stranger, bytes, length, NULL, &inside));
+	carrier.way = CARRIER_OURS;
+	cr_expect(carrier_unwrap(&carrier, &stranger, bytes, length, &payload, &inside));
+	cr_expect_not(carrier_unwrap(&carrier, &stranger, bytes, length, NULL, &inside));
+}
+
+Test(hostile, nonsense_is_not_the_peers)
 {
 	struct world world;
 	struct endpoint stranger = fake_turn_endpoint("6.6.6.6:6666");
