@@ -227,7 +227,9 @@ Test(relayed, what_was_tried_in_vain_or_by_others_is_no_direct_talk)
 	struct story story = good_story();
 	const struct verdict *verdict;
 
-	/* Punches that nobody answered, and a neighbour of pc1's who talks to pc2's home. */
+	/* Punches that nobody answered, some that came and one answer, and a neighbour of pc1's who
+	 * talks to pc2's home. */
+	story_flow(&story, "router1", "192.168.1.1:7777", "1.2.3.4:5555", "5.6.7.8:2222", 1, 9);
 	story_flow(&story, "router1", "192.168.1.1:7777", "1.2.3.4:3333", "5.6.7.8:1111", 50, 0);
 	story_flow(&story, "router1", "192.168.1.3:7777", "1.2.3.4:4444", "5.6.7.8:1111", 50, 50);
 	story_judge(&story);
