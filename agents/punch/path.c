@@ -222,6 +222,16 @@ static bool follow_peer(struct path *path, const struct sealed *request, uint64_
 	return request->round == path->seal.round;
 }
 
+/* What was said on a path that is dead to us; it may be the peer's last word. */
+static void hear_late(struct path *path, size_t socket, const struct endpoint *from,
+		      const struct sealed *sealed, uint64_t now)
+{
+	if (path->connected && talk_receive(&path->talk, sealed, now))
+		answer(path, socket, sealed, from);
+	if (path->state == PATH_SEEKING && path->talk.state == TALK_DONE)
+		end(path, PATH_DONE, now);
+}
+
 enum sealed_kind path_receive(struct path *path, const struct endpoint *from,
 			      const struct stun_message *message, uint64_t now)
 {
@@ -243,10 +253,12 @@ enum sealed_kind path_receive_on(struct path *path, size_t socket, const struct 
 	if (sealed.kind == SEALED_NONE || sealed.kind == SEALED_BLIND || path->state >= PATH_DONE)
 		return sealed.kind;
 	if (is_request(&sealed) && !follow_peer(path, &sealed, now)) {
-		/* The peer will notice when we have moved on; until then the check is a check. */
-		if (sealed.kind != SEALED_CHECK)
-			return sealed.kind;
+		/* The peer has not noticed: its check is a check, and its words are its words. */
 		sealed.nominated = false;
+		if (sealed.kind != SEALED_CHECK) {
+			hear_late(path, socket, from, &sealed, now);
+			return sealed.kind;
+		}
 	}
 	if (sealed.kind == SEALED_CHECK)
 		answer(path, socket, &sealed, from);

@@ -11,16 +11,19 @@
  * interval. It keeps the NATs' mappings, for which that interval must be shorter than they
  * live; what counts for them is what goes out (RFC 4787 REQ-6), and an answer goes out too.
  *
- * Silence means nothing, then, but a question that stays unanswered does: a path on which
- * nothing was answered for as long as the caller has patience is dead. The same
- * conversation can go on over another (talk_resume()).
+ * Silence means nothing, then, unless there is a question: a path on which nothing at all came
+ * for as long as the caller has patience, though we were asking, is dead. While the peer is
+ * heard it is not for us to say so: should only our own way to it be dead, its questions
+ * stay unanswered, and it will. The same conversation can go on over another path
+ * (talk_resume()).
  */
 #include "agents/punch/talk.h"
 
 #include <string.h>
 
 #define RTO_MIN (20 * MSEC)
-enum { BYES_MAX = 5, REFUSALS_MAX = 3 };
+#define ASK_EVERY (500 * MSEC) /* at least ten times before patience ends */
+enum { BYES_MAX = 8, REFUSALS_MAX = 3 };
 
 void talk_start(struct talk *talk, const struct talk_config *config, uint64_t round_trip,
 		uint64_t now)
@@ -57,7 +60,7 @@ static void ask(struct talk *talk, enum talk_question question, uint64_t now)
 {
 	struct transaction_timing timing = {
 		.first = rto(talk),
-		.longest = question == TALK_BYE ? rto(talk) * 4 : SEC,
+		.longest = question == TALK_BYE ? rto(talk) * 2 : ASK_EVERY,
 		.sends = question == TALK_BYE ? BYES_MAX : 0,
 		.last = rto(talk) * 4,
 	};
@@ -88,20 +91,19 @@ static bool complete(const struct talk *talk)
 	return has_said_all(talk) && talk->bye_received;
 }
 
-/* There is nobody to talk to any more. */
-static void give_up(struct talk *talk, enum talk_state state)
-{
-	talk->state = complete(talk) ? TALK_DONE : state;
-}
-
 static void end_if_over(struct talk *talk, uint64_t now)
 {
+	if (talk->state == TALK_DEAD && complete(talk)) {
+		talk->state = TALK_DONE; /* a late word was the last that was missing */
+		return;
+	}
 	if (talk->state != TALK_OPEN)
 		return;
 	if (complete(talk) && talk->bye_delivered)
 		talk->state = TALK_DONE;
-	else if (talk->unanswered != 0 && now >= talk->unanswered + talk->config.patience)
-		give_up(talk, TALK_DEAD);
+	else if (!complete(talk) && talk->unanswered != 0 &&
+		 now >= talk->unanswered + talk->config.patience)
+		talk->state = TALK_DEAD;
 }
 
 static size_t write_question(const struct talk *talk, const struct seal *seal, void *buffer)
@@ -159,7 +161,7 @@ uint64_t talk_due(const struct talk *talk)
 
 	if (talk->state != TALK_OPEN)
 		return UINT64_MAX;
-	if (talk->unanswered != 0)
+	if (talk->unanswered != 0 && !complete(talk))
 		due = talk->unanswered + talk->config.patience;
 	if (talk->question != TALK_NOTHING)
 		return earlier(due, talk->transaction.due);
@@ -204,6 +206,8 @@ bool talk_receive(struct talk *talk, const struct sealed *sealed, uint64_t now)
 	bool answer = false;
 
 	talk->refusals = 0;
+	if (talk->unanswered != 0)
+		talk->unanswered = now;
 	switch (sealed->kind) {
 	case SEALED_NONE:
 	case SEALED_BLIND:
@@ -237,5 +241,5 @@ void talk_refused(struct talk *talk)
 {
 	if (talk->state != TALK_OPEN || ++talk->refusals < REFUSALS_MAX)
 		return;
-	give_up(talk, TALK_GONE);
+	talk->state = complete(talk) ? TALK_DONE : TALK_GONE;
 }

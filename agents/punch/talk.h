@@ -46,7 +46,7 @@ struct talk {
 	uint64_t next;         /* when the next message may be sent */
 	uint64_t hold_until;   /* when Bye may be said; meaningful when all is acknowledged */
 	uint64_t spoken;       /* when we last sent anything, a question or an answer */
-	uint64_t unanswered;   /* since when questions have been; 0 for none */
+	uint64_t unanswered;   /* since when we ask and hear nothing; 0: we do not ask */
 	uint32_t acknowledged; /* of our messages */
 	uint32_t received;     /* distinct messages of the peer's */
 	uint32_t acknowledged_before, received_before; /* over paths that died */

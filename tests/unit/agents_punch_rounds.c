@@ -135,6 +135,30 @@ Test(round, deaths_are_survived_as_often_as_was_allowed)
 	cr_expect_eq(world.peers[PEER_A].path.repunched, 2);
 }
 
+/* It has said everything and goes, while we, who have noticed that the path died, seek it. */
+Test(round, the_last_word_of_a_peer_that_has_not_noticed_counts)
+{
+	struct endpoint from = endpoint("5.6.7.8:8888");
+	struct seal own = {.role = ROLE_CONTROLLING}, theirs = {.role = ROLE_CONTROLLED};
+	uint8_t bytes[SEALED_MAX], id[STUN_ID_SIZE] = {0x21, 0x12, 0xa4, 0x42};
+	struct fakenet net = {.seed = 1};
+	const struct talk_config config = {.random = fake_random_source(&net)};
+	struct stun_message message;
+	struct datagram out;
+	struct path path;
+
+	path_start(&path, &own, &TRANSACTION_RFC3489, &config);
+	path.connected = SEC;
+	talk_start(&path.talk, &config, MSEC, SEC);
+	path.talk.state = TALK_DEAD;
+	path.seal.round = 1;
+	cr_assert(stun_parse(bytes, seal_bye(&theirs, id, true, bytes), &message));
+	cr_expect_eq(path_receive(&path, &from, &message, 2 * SEC), SEALED_BYE);
+	cr_expect_eq(path.state, PATH_DONE);
+	cr_assert(path_send(&path, 2 * SEC, &out), "the peer is told that it was heard");
+	cr_expect(endpoint_equal(&out.to, &from));
+}
+
 /* Messages are neither lost nor counted twice, whatever dies when. */
 Test(round, over_a_slow_and_lossy_path_everything_arrives_once)
 {
@@ -147,7 +171,7 @@ Test(round, over_a_slow_and_lossy_path_everything_arrives_once)
 
 		make_forgetful(&world, seed % 3, seed / 3 % 3, 60 * SEC, seed);
 		world.net.nats[1].changes_ports = seed % 2;
-		world.messages = 3;
+		world.messages = 6;
 		world.repunch = 20;
 		world.net.delay = 100 * MSEC;
 		world.net.jitter = 30 * MSEC;
@@ -156,7 +180,8 @@ Test(round, over_a_slow_and_lossy_path_everything_arrives_once)
 		/* Longer than the lossy way takes to bring one of several tries through. */
 		for (i = 0; i < PEER_COUNT; i++) {
 			world.net.nats[i].life = 4 * SEC;
-			world.talk[i].interval = 10 * SEC;
+			world.talk[i].interval = 0;
+			world.talk[i].pause = 10 * SEC; /* in the middle, and then all is well */
 			world.talk[i].patience = 4 * SEC;
 		}
 		play(&world);
