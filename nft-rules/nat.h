@@ -82,7 +82,7 @@ struct nat_timers {
 	unsigned int filter[NAT_PROTOCOLS];  /* of an idle permission; 0: as long as the mapping */
 	unsigned int stray_silence; /* of UNSOLICITED_DELAYED; 0: the RFC's six seconds. Nobody
 				       declares it: conform tries a shorter one */
-	enum nat_refresh refresh; /* which direction keeps a mapping alive (RFC 4787 REQ-6) */
+	enum nat_refresh refresh;   /* which direction keeps a mapping alive (RFC 4787 REQ-6) */
 };
 
 #define NAT_POOL_MAX 16
@@ -132,8 +132,8 @@ struct nat {
 	char name[NAT_NAME_MAX]; /* the named NAT it is or is based on; "custom" for a map without
 				    base */
 	enum nat_kind kind;
-	const char *rules; /* NAT_CUSTOM: path of the file of rules; borrowed */
-	bool declares;     /* NAT_CUSTOM: the axes say what these rules promise to be, ... */
+	const char *rules;      /* NAT_CUSTOM: path of the file of rules; borrowed */
+	bool declares;          /* NAT_CUSTOM: the axes say what these rules promise to be, ... */
 	enum nat_kind promised; /* ... as a NAT of this kind */
 	enum nat_dependence mapping;
 	enum nat_dependence filtering;
