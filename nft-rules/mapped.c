@@ -130,21 +130,45 @@ static int read_rule(const struct nlmsghdr *message, void *data)
 	return MNL_CB_OK;
 }
 
-/* The answers to the request with @sequence, up to the last. Returns 0 or -errno. */
+/*
+ * One message of an answer. Returns 1 to go on, 0 after the last, or -errno. A change of the
+ * ruleset while it is listed is told in passing, and kept in *ret_torn.
+ */
+static int take_message(const struct nlmsghdr *message, mnl_cb_t take, void *data, bool *ret_torn)
+{
+	const struct nlmsgerr *error;
+
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+		*ret_torn = true;
+	if (message->nlmsg_type == NLMSG_DONE)
+		return 0;
+	if (message->nlmsg_type == NLMSG_ERROR) {
+		error = mnl_nlmsg_get_payload(message);
+		return error->error;
+	}
+	return take && take(message, data) == MNL_CB_ERROR ? -ENOMEM : 1;
+}
+
+/* The answers to the request with @sequence, up to the last. -EINTR: they do not fit together. */
 static int take_answers(struct mnl_socket *socket, uint32_t sequence, mnl_cb_t take, void *data)
 {
-	char buffer[ANSWER_BYTES];
+	_Alignas(struct nlmsghdr) char buffer[ANSWER_BYTES];
+	const struct nlmsghdr *message;
+	bool torn = false;
+	int r = 1, left;
 	ssize_t n;
-	int r = MNL_CB_OK;
 
-	while (r > MNL_CB_STOP) {
+	while (r > 0) {
 		n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
 		if (n < 0)
 			return -errno;
-		r = mnl_cb_run(buffer, (size_t)n, sequence, mnl_socket_get_portid(socket), take,
-			       data);
+		left = (int)n;
+		for (message = (const struct nlmsghdr *)buffer;
+		     r > 0 && mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+			if (message->nlmsg_seq == sequence)
+				r = take_message(message, take, data, &torn);
 	}
-	return r < 0 ? -errno : 0;
+	return r == 0 && torn ? -EINTR : r;
 }
 
 static uint32_t next_sequence(void)
@@ -155,14 +179,12 @@ static uint32_t next_sequence(void)
 	return (uint32_t)now.tv_nsec;
 }
 
-int mapped_list(struct mnl_socket *socket, struct mapped_port ret[MAPPED_MAX])
+static int list_once(struct mnl_socket *socket, struct list *list)
 {
 	const uint32_t sequence = next_sequence();
 	struct nftnl_rule *rule = nftnl_rule_alloc();
-	struct list list = {.ports = ret};
-	char buffer[REQUEST_BYTES];
+	_Alignas(struct nlmsghdr) char buffer[REQUEST_BYTES];
 	struct nlmsghdr *message;
-	int r;
 
 	if (!rule)
 		return -ENOMEM;
@@ -174,7 +196,18 @@ int mapped_list(struct mnl_socket *socket, struct mapped_port ret[MAPPED_MAX])
 	nftnl_rule_free(rule);
 	if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
 		return -errno;
-	r = take_answers(socket, sequence, read_rule, &list);
+	return take_answers(socket, sequence, read_rule, list);
+}
+
+int mapped_list(struct mnl_socket *socket, struct mapped_port ret[MAPPED_MAX])
+{
+	struct list list = {.ports = ret};
+	int r;
+
+	do {
+		list.count = 0;
+		r = list_once(socket, &list);
+	} while (r == -EINTR); /* each time the daemon has written another rule meanwhile */
 	return r < 0 ? r : list.count;
 }
 
@@ -184,7 +217,7 @@ int mapped_list(struct mnl_socket *socket, struct mapped_port ret[MAPPED_MAX])
 static int transact(struct mnl_socket *socket, uint16_t type, uint16_t flags, struct nftnl_set *set)
 {
 	const uint32_t sequence = next_sequence();
-	char buffer[REQUEST_BYTES];
+	_Alignas(struct nlmsghdr) char buffer[REQUEST_BYTES];
 	struct mnl_nlmsg_batch *batch = mnl_nlmsg_batch_start(buffer, sizeof(buffer));
 	struct nlmsghdr *message;
 	ssize_t sent;

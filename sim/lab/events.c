@@ -188,8 +188,6 @@ static int handle(struct lab *lab, struct source *source, struct lab_event *ret,
 		return handle_stream(lab, source);
 	case SOURCE_SIGNALS:
 		return handle_signal(lab, ret, told);
-	case SOURCE_PORTS:
-		return port_claims_hear(lab, source);
 	}
 	return -EINVAL;
 }

@@ -28,13 +28,13 @@ struct space {
 int device_index(const struct space *space, const char *name);
 
 /* What an epoll event is about. */
-enum source_kind { SOURCE_END, SOURCE_OUT, SOURCE_ERR, SOURCE_SIGNALS, SOURCE_PORTS };
+enum source_kind { SOURCE_END, SOURCE_OUT, SOURCE_ERR, SOURCE_SIGNALS };
 
 struct program_run;
 
 struct source {
 	enum source_kind kind;
-	struct program_run *run; /* NULL for SOURCE_SIGNALS and SOURCE_PORTS */
+	struct program_run *run; /* NULL for SOURCE_SIGNALS */
 	int fd;                  /* -1 once closed */
 };
 
@@ -90,11 +90,10 @@ int spawn(struct lab *lab, size_t node, char *const argv[], int input, void *tag
 int port_mapping_start(struct lab *lab, struct diag *d);
 
 /*
- * Follow the ports that the daemon of @node grants: from then on what it says is a source. Hear
- * one; or all, before anything else is told; stop.
+ * Remember from now on what the daemon of @node grants; claim what all of them have granted, before
+ * anything else is told; stop.
  */
 int port_claims_watch(struct lab *lab, size_t node, struct diag *d);
-int port_claims_hear(struct lab *lab, struct source *source);
 int port_claims_catch_up(struct lab *lab);
 void port_claims_close(struct lab *lab);
 

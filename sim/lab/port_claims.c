@@ -3,12 +3,15 @@
  * Keeping what a daemon gives away from everybody else
  *
  * A NAT's rules claim a port for each mapping they make; miniupnpd knows nothing of claims. So
- * each router that runs it is watched: when its rules change, they are read anew, and
- * each port they name is claimed for its host (nft-rules/mapped.h). What has been
- * granted when a program ends or prints a line is claimed before that is told, for the
- * kernel's word about the rule came first: a later step never finds the port unclaimed. Only two
- * hosts that act at the same moment can still be given one port, and then it is as
- * nft-rules/port_mapping.c says.
+ * the rules of each router that runs it are followed: when they have changed, they are read anew,
+ * and each port they name is claimed for its host (nft-rules/mapped.h).
+ *
+ * When: before it is told that a program has ended or printed a line. The kernel's word about a
+ * rule came before whatever the program made of the answer, so a later step never finds the port
+ * unclaimed. Not at once, although that would serve programs of the same moment, too: a change of
+ * ours while the daemon lists its rules for its client's next question spoils that list, and the
+ * daemon does not ask again. What two hosts get that act at the same moment says
+ * nft-rules/port_mapping.c.
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -19,12 +22,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "lab/internal.h"
 #include "nft-rules/mapped.h"
 
 struct port_watch {
-	struct source source; /* notifications; first, so that one is the other */
+	int fd; /* notifications */
 	size_t node;
 	struct granted {
 		struct mapped_port port;
@@ -83,15 +85,14 @@ static int follow(struct lab *lab, struct port_watch *watch)
 	return 0;
 }
 
-int port_claims_hear(struct lab *lab, struct source *source)
+static int hear(struct lab *lab, struct port_watch *watch)
 {
-	struct port_watch *watch = (struct port_watch *)source;
 	bool changed = false;
-	char buffer[16384];
+	_Alignas(struct nlmsghdr) char buffer[16384];
 	ssize_t n;
 
 	do {
-		n = recv(source->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+		n = recv(watch->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
 		if (n > 0)
 			changed |= mapped_changed(buffer, (size_t)n);
 		else if (n < 0 && errno == ENOBUFS) /* some were lost */
@@ -106,7 +107,7 @@ int port_claims_catch_up(struct lab *lab)
 	int r = 0;
 
 	for (watch = lab->watches; watch && r == 0; watch = watch->next)
-		r = port_claims_hear(lab, &watch->source);
+		r = hear(lab, watch);
 	return r;
 }
 
@@ -119,17 +120,14 @@ int port_claims_watch(struct lab *lab, size_t node, struct diag *d)
 	if (!watch)
 		return -ENOMEM;
 	watch->node = node;
-	watch->source.kind = SOURCE_PORTS;
 	watch->next = lab->watches;
 	lab->watches = watch; /* whatever becomes of it, port_claims_close() frees it */
 	r = netns_socket(lab_netns(lab, node), AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
-	watch->source.fd = r;
+	watch->fd = r;
 	if (r >= 0 &&
 	    (bind(r, (struct sockaddr *)&own, sizeof(own)) < 0 ||
 	     setsockopt(r, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0))
 		r = -errno;
-	if (r >= 0)
-		r = events_watch(lab, &watch->source);
 	return r < 0 ? diag_system(d, -r, "cannot watch the rules of %s",
 				   lab->topo->nodes[node].name)
 		     : 0;
@@ -142,8 +140,8 @@ void port_claims_close(struct lab *lab)
 	while (lab->watches) {
 		watch = lab->watches;
 		lab->watches = watch->next;
-		if (watch->source.fd >= 0)
-			close(watch->source.fd);
+		if (watch->fd >= 0)
+			close(watch->fd);
 		free(watch);
 	}
 }
