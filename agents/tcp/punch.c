@@ -112,8 +112,8 @@ static void become_paired(struct tcp_punch *punch)
 	punch->blind_due = true;
 }
 
-/* Might be announced by a host in our own network that happens to use the same addresses: dialled,
- * it would be ourselves. */
+/* Two homes may use the same private addresses: dialling such an endpoint we would meet ourselves.
+ */
 static bool is_own(const struct tcp_punch *punch, const struct endpoint *endpoint)
 {
 	const struct meeting_config *config = &punch->config.meeting;
@@ -206,6 +206,18 @@ static void follow_path(struct tcp_punch *punch, uint64_t now)
 		finish(punch, TCP_PUNCH_DONE, now);
 	else if (punch->path.state == PATH_LOST)
 		finish(punch, TCP_PUNCH_LOST, now);
+}
+
+void tcp_punch_abandon(struct tcp_punch *punch, uint64_t now)
+{
+	size_t i;
+
+	if (punch->phase >= TCP_PUNCH_DONE)
+		return;
+	finish(punch, TCP_PUNCH_FAILED, now);
+	for (i = 0; i < TCP_CONNECTIONS; i++)
+		if (i != TCP_RENDEZVOUS)
+			punch->connections[i].abort_due = true;
 }
 
 /* ---- what is to be done ---- */
@@ -368,31 +380,42 @@ bool tcp_punch_act(struct tcp_punch *punch, uint64_t now, struct tcp_action *ret
 	return act_end(punch, ret);
 }
 
-uint64_t tcp_punch_due(const struct tcp_punch *punch)
+static void sooner(uint64_t *due, uint64_t when)
 {
-	uint64_t due = UINT64_MAX, own;
+	if (when < *due)
+		*due = when;
+}
+
+/* Of what only one that seeks a connection waits for. */
+static uint64_t seeking_due(const struct tcp_punch *punch)
+{
+	uint64_t due = punch->started + punch->config.timeout;
 	size_t i;
 
-#define SOONER(time) (own = (time), due = own < due ? own : due)
+	sooner(&due, dial_due(&punch->rendezvous));
+	if (punch->connections[TCP_RENDEZVOUS].open)
+		sooner(&due, meeting_due(&punch->meeting));
+	for (i = 0; i < punch->dial_count; i++)
+		sooner(&due, dial_due(&punch->dials[i]));
+	for (i = TCP_ACCEPTED; i < TCP_CONNECTIONS; i++) {
+		if (punch->connections[i].open && !punch->connections[i].heard)
+			sooner(&due, punch->connections[i].since + UNHEARD_FOR);
+	}
+	return due;
+}
+
+uint64_t tcp_punch_due(const struct tcp_punch *punch)
+{
+	uint64_t due = UINT64_MAX;
+
 	if (punch->phase >= TCP_PUNCH_DONE)
 		return due;
 	if (has_peer(punch))
-		SOONER(path_due(&punch->path));
+		sooner(&due, path_due(&punch->path));
 	if (punch->blind_dialled)
-		SOONER(punch->blind_until);
-	if (punch->phase == TCP_PUNCH_TALKING)
-		return due;
-	SOONER(punch->started + punch->config.timeout);
-	SOONER(dial_due(&punch->rendezvous));
-	if (punch->connections[TCP_RENDEZVOUS].open)
-		SOONER(meeting_due(&punch->meeting));
-	for (i = 0; i < punch->dial_count; i++)
-		SOONER(dial_due(&punch->dials[i]));
-	for (i = TCP_ACCEPTED; i < TCP_CONNECTIONS; i++) {
-		if (punch->connections[i].open && !punch->connections[i].heard)
-			SOONER(punch->connections[i].since + UNHEARD_FOR);
-	}
-#undef SOONER
+		sooner(&due, punch->blind_until);
+	if (punch->phase < TCP_PUNCH_TALKING)
+		sooner(&due, seeking_due(punch));
 	return due;
 }
 
