@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Do detectors that nobody here wrote see each of the 27 NATs as it was declared?
+ * Do detectors that nobody here wrote, and ours, see each of the 27 NATs as it was declared?
  *
  *     27 homes, a router with another NAT before each -- internet -- natsim's STUN server
  *                                                            `------ coturn's
  *
  * Every home asks both servers with Debian's stun, then with turnutils_natdiscovery,
- * all at the same time. tests/kernel/nft_matrix.c is the same with our own sockets.
+ * all at the same time. tests/kernel/nft_matrix.c is the same with our own sockets. Then natsim's
+ * detector asks each server, one after the other, for it counts the ports that are given out.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -112,8 +113,27 @@ static void write_discovery(FILE *file, const char *option, const char *what,
 				home, option, servers[server], told(home, server), what);
 }
 
+/* natsim's own detector, with the port allocation. */
+static void write_detection(FILE *file, const char *server)
+{
+	int home;
+
+	fprintf(file, "  - run:\n");
+	for (home = 0; home < HOMES; home++)
+		fprintf(file,
+			"      - node: pc%d\n"
+			"        agent: detect\n"
+			"        server: %s\n"
+			"        allocation: true\n"
+			"        expect: {mapping: %s, filtering: %s, allocation: %s}\n",
+			home, server, dependences[mapping_of(home)],
+			dependences[filtering_of(home)], policies[policy_of(home)]);
+}
+
 static void write_steps(FILE *file)
 {
+	size_t i;
+
 	int home, server;
 
 	fprintf(file, "steps:\n"
@@ -131,9 +151,11 @@ static void write_steps(FILE *file)
 				home, servers[server], stun_status(home));
 	write_discovery(file, "m", "Mapping", mapping_told);
 	write_discovery(file, "f", "Filtering", filtering_told);
+	for (i = 0; i < sizeof(servers) / sizeof(*servers); i++)
+		write_detection(file, servers[i]);
 }
 
-Test(matrix, foreign_detectors_see_each_of_the_27_nats_as_declared)
+Test(matrix, foreign_detectors_and_ours_see_each_of_the_27_nats_as_declared)
 {
 	struct scratch scratch = scratch_new();
 	struct natsim natsim = {0};
