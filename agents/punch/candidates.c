@@ -194,6 +194,8 @@ const char *candidate_kind_name(enum candidate_kind kind)
 	switch (kind) {
 	case CANDIDATE_PRIVATE:
 		return "private";
+	case CANDIDATE_MAPPED:
+		return "mapped";
 	case CANDIDATE_PUBLIC:
 		return "public";
 	case CANDIDATE_REFLEXIVE:

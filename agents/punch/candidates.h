@@ -13,6 +13,7 @@
 
 enum candidate_kind {
 	CANDIDATE_PRIVATE,
+	CANDIDATE_MAPPED, /* the peer asked its router for it */
 	CANDIDATE_PUBLIC,
 	CANDIDATE_REFLEXIVE, /* nobody announced it */
 	CANDIDATE_PREDICTED, /* a public one with another port, as guessed from a pattern */

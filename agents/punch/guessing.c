@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "agents/punch/guessing.h"
 
+#include "agents/rendezvous/offer.h"
+
+/* A port that was granted needs no guess: it admits anybody. */
+static bool is_mapped(const struct punch *punch)
+{
+	struct endpoint mapped;
+
+	return addr_bits(&punch->config.mapped.addr) ||
+	       offer_find_endpoint(punch->peer.offer, punch->peer.offer_length, OFFER_MAPPED,
+				   &mapped);
+}
+
 bool guessing_aim(struct punch *punch, uint64_t now)
 {
 	struct candidates *candidates = &punch->path.candidates;
 	bool silent = candidates->silent;
 	uint64_t patience;
 
+	if (is_mapped(punch))
+		return false;
 	aim_decide(&punch->aim, &punch->peer, now);
 	patience = aim_patience(&punch->aim);
 	if (patience == UINT64_MAX)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agents/net/clock.h"
+#include "agents/rendezvous/offer.h"
 
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
@@ -31,8 +32,11 @@ void introduced_candidates(struct punch *punch, uint64_t now)
 {
 	const struct introduction *peer = &punch->peer;
 	struct candidates *candidates = &punch->path.candidates;
+	struct endpoint mapped;
 	size_t i;
 
+	if (offer_find_endpoint(peer->offer, peer->offer_length, OFFER_MAPPED, &mapped))
+		(void)candidates_add(candidates, CANDIDATE_MAPPED, &mapped, now);
 	for (i = 0; i < peer->private_count; i++) {
 		enum candidate_kind kind = endpoint_equal(&peer->privates[i], &peer->peer_public)
 						   ? CANDIDATE_PUBLIC

@@ -93,9 +93,12 @@ static void talk_if_settled(struct path *path, uint64_t now)
 	if (path->state != PATH_SEEKING || !settled)
 		return;
 	path->state = PATH_TALKING;
-	path->seal.sight &= ~(uint32_t)(SIGHT_PRIVATELY | SIGHT_PREDICTED | SIGHT_DRAWN);
+	path->seal.sight &=
+		~(uint32_t)(SIGHT_PRIVATELY | SIGHT_MAPPED | SIGHT_PREDICTED | SIGHT_DRAWN);
 	if (settled->kind == CANDIDATE_PRIVATE)
 		path->seal.sight |= SIGHT_PRIVATELY;
+	else if (settled->kind == CANDIDATE_MAPPED)
+		path->seal.sight |= SIGHT_MAPPED;
 	else if (settled->kind == CANDIDATE_PREDICTED)
 		path->seal.sight |= SIGHT_PREDICTED;
 	else if (settled->kind == CANDIDATE_DRAWN)
@@ -270,6 +273,13 @@ enum sealed_kind path_receive_on(struct path *path, size_t socket, const struct 
 		answer(path, socket, &sealed, from);
 	follow_talk(path, now);
 	return sealed.kind;
+}
+
+void path_release(struct path *path, uint32_t messages, uint64_t hold, uint64_t now)
+{
+	path->config.messages = messages;
+	path->config.hold = hold;
+	talk_release(&path->talk, messages, hold, now);
 }
 
 void path_refused(struct path *path, const struct endpoint *to, uint64_t now)

@@ -65,6 +65,12 @@ enum sealed_kind path_receive(struct path *path, const struct endpoint *from,
 enum sealed_kind path_receive_on(struct path *path, size_t socket, const struct endpoint *from,
 				 const struct stun_message *message, uint64_t now);
 
+/*
+ * One that was parked (nothing to say, a long hold) is chosen: @messages are said, and the
+ * path is kept for @hold nanoseconds after them.
+ */
+void path_release(struct path *path, uint32_t messages, uint64_t hold, uint64_t now);
+
 /* It was sought again for long enough: give up. */
 void path_lose(struct path *path, uint64_t now);
 

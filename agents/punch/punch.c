@@ -80,6 +80,8 @@ static void offer(struct punch *punch)
 
 	if (punch->config.call_me)
 		offer_put(&offer, OFFER_CALL, "", 0);
+	if (addr_bits(&punch->config.mapped.addr))
+		offer_put_endpoint(&offer, OFFER_MAPPED, &punch->config.mapped);
 	aim_offer(&punch->aim, &offer);
 	meeting_offer(&punch->meeting, offer.bytes, offer.length);
 }
@@ -167,6 +169,12 @@ static void follow_path(struct punch *punch, uint64_t now)
 		finish(punch, PHASE_LOST, now);
 		return;
 	}
+}
+
+void punch_abandon(struct punch *punch, uint64_t now)
+{
+	if (punch->phase < PHASE_DONE)
+		finish(punch, PHASE_FAILED, now);
 }
 
 /* ---- sending ---- */

@@ -21,7 +21,8 @@ struct punch_config {
 	uint64_t timeout; /* nanoseconds, from start to a settled path; also to find it again */
 	uint32_t repunch; /* how often a path that died is punched again */
 	struct aim_config aim;
-	bool call_me; /* connection reversal: send nothing before the other has */
+	struct endpoint mapped; /* what our router granted us; no family: nothing */
+	bool call_me;           /* connection reversal: send nothing before the other has */
 	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
 	void *say_context;
 };
@@ -77,6 +78,9 @@ void punch_refused(struct punch *punch, const struct endpoint *to, uint64_t now)
 
 /* The last word to the rendezvous of one that is interrupted; false when there is none to say. */
 bool punch_leave(struct punch *punch, struct datagram *ret);
+
+/* It is not needed any more: only a last word to the rendezvous may be left to send. */
+void punch_abandon(struct punch *punch, uint64_t now);
 
 /* What made the path; meaningful once it has been settled. */
 enum technique punch_technique(const struct punch *punch);

@@ -36,6 +36,14 @@ void talk_start(struct talk *talk, const struct talk_config *config, uint64_t ro
 	talk_resume(talk, round_trip, now);
 }
 
+void talk_release(struct talk *talk, uint32_t messages, uint64_t hold, uint64_t now)
+{
+	talk->config.messages = messages;
+	talk->config.hold = hold;
+	talk->next = now;
+	talk->hold_until = now + hold;
+}
+
 void talk_resume(struct talk *talk, uint64_t round_trip, uint64_t now)
 {
 	talk->acknowledged_before = talk->acknowledged;

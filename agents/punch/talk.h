@@ -59,6 +59,9 @@ struct talk {
 void talk_start(struct talk *talk, const struct talk_config *config, uint64_t round_trip,
 		uint64_t now);
 
+/* There is more to be said than was known at the start, and another end to it. */
+void talk_release(struct talk *talk, uint32_t messages, uint64_t hold, uint64_t now);
+
 /* Go on where we were, over another path. */
 void talk_resume(struct talk *talk, uint64_t round_trip, uint64_t now);
 

@@ -27,6 +27,8 @@ enum technique technique_of(uint32_t own, uint32_t theirs, const struct introduc
 {
 	if ((own | theirs) & SIGHT_PRIVATELY)
 		return TECHNIQUE_PRIVATE;
+	if ((own | theirs) & SIGHT_MAPPED)
+		return TECHNIQUE_PORT_MAPPING;
 	if (share_a_nat(introduction, privates, private_count))
 		return TECHNIQUE_HAIRPIN;
 	if ((own | theirs) & SIGHT_CALLED)
@@ -45,6 +47,8 @@ const char *technique_name(enum technique technique)
 	switch (technique) {
 	case TECHNIQUE_PRIVATE:
 		return "private";
+	case TECHNIQUE_PORT_MAPPING:
+		return "port-mapping";
 	case TECHNIQUE_HAIRPIN:
 		return "hairpin";
 	case TECHNIQUE_OPEN:

@@ -4,6 +4,7 @@
  * saw (its sight), and judges from both.
  *
  *     private    one of them speaks to a private endpoint of the other: no public one is used
+ *     port-mapping  one of them speaks to a port that the other's router granted it on request
  *     hairpin    both have the same public address, which is no host's own: the NAT they
  *                share turned the packets round
  *     open       the blind dials of both got in: nothing had to be opened
@@ -23,6 +24,7 @@
 
 enum technique {
 	TECHNIQUE_PRIVATE,
+	TECHNIQUE_PORT_MAPPING,
 	TECHNIQUE_HAIRPIN,
 	TECHNIQUE_OPEN,
 	TECHNIQUE_REVERSAL,
@@ -38,7 +40,8 @@ enum sight {
 	SIGHT_CALLED = 1 << 2,    /* asked to be called */
 	SIGHT_PREDICTED = 1 << 3, /* the path leads to a predicted port of the other */
 	SIGHT_DRAWN = 1 << 4,     /* the path leads to one that was found by trying many */
-	SIGHT_ACCEPTED = 1 << 3,  /* over TCP: the other dialled, and our listener answered */
+	SIGHT_ACCEPTED = 1 << 5,  /* over TCP: the other dialled, and our listener answered */
+	SIGHT_MAPPED = 1 << 6,    /* the path leads to a port that the other's router granted it */
 };
 
 /*

@@ -197,6 +197,13 @@ static void advance(struct relay *relay, uint64_t now)
 		turn_close(&relay->turn, now);
 }
 
+void relay_abandon(struct relay *relay, uint64_t now)
+{
+	if (relay->phase < RELAY_DONE)
+		finish(relay, RELAY_FAILED, now, "not needed");
+	advance(relay, now);
+}
+
 /* ---- sending ---- */
 
 static bool to_rendezvous(const struct relay *relay, size_t length, struct datagram *ret)

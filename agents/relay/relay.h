@@ -58,6 +58,9 @@ void relay_receive(struct relay *relay, const struct endpoint *from, const void 
 /* @to's own host answered that nobody listens there. */
 void relay_refused(struct relay *relay, const struct endpoint *to);
 
+/* It is not needed any more: only what it holds at the servers is to be given back. */
+void relay_abandon(struct relay *relay, uint64_t now);
+
 /* The last words of one that is interrupted; call until false. */
 bool relay_leave(struct relay *relay, uint64_t now, struct datagram *ret);
 

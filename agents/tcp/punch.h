@@ -97,6 +97,9 @@ bool tcp_punch_act(struct tcp_punch *punch, uint64_t now, struct tcp_action *ret
 uint64_t tcp_punch_due(const struct tcp_punch *punch);
 bool tcp_punch_over(const struct tcp_punch *punch);
 
+/* It is not needed any more: all its connections are to be ended. */
+void tcp_punch_abandon(struct tcp_punch *punch, uint64_t now);
+
 /* What became of a CONNECT. */
 void tcp_punch_connected(struct tcp_punch *punch, size_t connection, uint64_t now);
 void tcp_punch_failed(struct tcp_punch *punch, size_t connection, const struct tcp_refusal *refusal,
