@@ -398,6 +398,22 @@ Test(load, a_server_that_is_run_is_only_a_doubt)
 			 "its end\n");
 }
 
+Test(load, an_agent_is_a_server_in_some_roles_only)
+{
+	AUTO_FREE char *serving = mistakes_of(
+		PICTURE
+		"steps:\n  - run: {node: server, agent: nat-check, role: assist, server: pc}\n");
+	AUTO_TOPO struct topo *topo = topo_of(
+		PICTURE "steps:\n"
+			"  - start: {node: server, agent: nat-check, role: assist, server: pc}\n"
+			"  - run: {node: pc, agent: nat-check, role: existence, server: server}\n");
+
+	cr_expect(strstr(serving, "warning: \"nat-check\" runs until it is stopped"), "%s",
+		  serving);
+	cr_expect(program_serves(&topo->steps[0].programs[0]));
+	cr_expect_not(program_serves(&topo->steps[1].programs[0]));
+}
+
 Test(load, nobody_listening_to_the_mistakes_changes_nothing)
 {
 	struct topo *topo = NULL;
