@@ -19,7 +19,8 @@
  *     first pass   longest / 128, / 64, ... longest       the lifetime is between two rungs
  *     then         seven rungs evenly between those two   eight times as exact each time
  *
- * which takes about three lifetimes to within a few per cent. What is told are the idle times
+ * which takes three to five lifetimes to within a few per cent (the first pass ends at the next
+ * rung, which may be twice the lifetime), and the refresh tests one more. What is told are the idle times
  * themselves, not those intended: at least `low` passed without a packet and the mapping
  * was alive, at most `high` and it was gone; a machine that pauses widens them and
  * does not falsify them. The mapping is also gone for us when only its permission for the
