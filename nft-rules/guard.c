@@ -339,7 +339,8 @@ void guard_add_leave(struct ruleset *ruleset, const struct nat_router *router, s
 	const struct nat *nat = router->nat;
 	struct builder b;
 
-	if (nat->unsolicited == UNSOLICITED_ACCEPT || has_dmz(nat) || nat->forward_count) {
+	if (nat->unsolicited == UNSOLICITED_ACCEPT || has_dmz(nat) || nat->forward_count ||
+	    (nat->unsolicited == UNSOLICITED_REJECT && nat->port_mapping)) {
 		b = expr_rule(ruleset, leave, "flows that use no mapping");
 		expr_match_ct_mark(&b, CT_MARK_UNMAPPED, true);
 		expr_accept(&b);

@@ -85,6 +85,26 @@ void port_mapping_add_dstnat(struct ruleset *ruleset, const struct nat_router *r
 	expr_accept(&b);
 }
 
+/* A reset belongs, for conntrack, to the flow it answers, whose own source nobody must translate.
+ */
+static bool answers_by_reset(const struct nat_router *router)
+{
+	return declared(router) && router->nat->kind == NAT_TRANSLATE &&
+	       router->nat->unsolicited == UNSOLICITED_REJECT;
+}
+
+void port_mapping_add_srcnat(struct ruleset *ruleset, const struct nat_router *router,
+			     struct chain *chain)
+{
+	struct builder b;
+
+	if (!answers_by_reset(router))
+		return;
+	b = expr_rule(ruleset, chain, "the router's own resets to strangers");
+	expr_match_ct_mark(&b, CT_MARK_UNMAPPED, true);
+	expr_accept(&b);
+}
+
 void port_mapping_add_judgement(const struct translation protocols[NAT_PROTOCOLS])
 {
 	struct ruleset *ruleset = protocols[NAT_UDP].ruleset;
@@ -104,6 +124,8 @@ void port_mapping_add_judgement(const struct translation protocols[NAT_PROTOCOLS
 	expr_accept(&b);
 	for (i = NAT_UDP; i <= NAT_TCP; i++) {
 		b = translation_rule(&protocols[i], chain, i == NAT_UDP ? "no: a stranger" : NULL);
+		if (answers_by_reset(protocols[i].router) && i == NAT_TCP)
+			expr_set_ct_mark(&b, CT_MARK_UNMAPPED);
 		guard_answer_stranger(&protocols[i], &b);
 	}
 }

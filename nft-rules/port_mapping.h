@@ -27,6 +27,10 @@ void port_mapping_add_judgement(const struct translation protocols[NAT_PROTOCOLS
 void port_mapping_add_dstnat(struct ruleset *ruleset, const struct nat_router *router,
 			     struct chain *chain);
 
+/* The first rule of srcnat. */
+void port_mapping_add_srcnat(struct ruleset *ruleset, const struct nat_router *router,
+			     struct chain *chain);
+
 /* Of packets that go through: what is let in by a mapping, as long as that lives. */
 void port_mapping_add_forward(struct ruleset *ruleset, const struct nat_router *router,
 			      struct chain *forward);

@@ -363,6 +363,7 @@ static void add_srcnat(struct ruleset *ruleset, const struct nat_router *router,
 					   "a flow the inside, or the router, opens", "srcnat");
 	struct builder b;
 
+	port_mapping_add_srcnat(ruleset, router, chain);
 	if (t[NAT_UDP].hairpinning)
 		hairpin_add_source(ruleset, router, t, chain);
 	b = expr_rule(ruleset, chain, NULL);

@@ -196,6 +196,33 @@ Test(port_mapping, lets_a_stranger_hear_what_is_declared)
 	close(tcp);
 }
 
+/* conntrack counts the reset to the flow it answers: that must not claim a port for the stranger.
+ */
+Test(port_mapping, resets_a_stranger_without_taking_the_port)
+{
+	struct nat nat = granting("port-restricted-cone");
+	const struct endpoint server_at = bed_endpoint("9.9.9.9:2000"),
+			      guess = bed_endpoint("1.2.3.4:5000");
+	int host, server, stranger, accepted;
+	struct endpoint seen;
+
+	nat.unsolicited = UNSOLICITED_REJECT;
+	AUTO_NATBED struct natbed bed = natbed_open(&nat);
+	host = bed_tcp(&bed, BED_INSIDE, "192.168.1.1:5000");
+	server = bed_listen(&bed, BED_OUTSIDE, "9.9.9.9:2000");
+	stranger = bed_tcp(&bed, BED_OUTSIDE, "9.9.9.11:1000");
+	bed_connect(stranger, &guess);
+	natbed_settle(&bed);
+	cr_expect(!bed_unanswered(stranger), "no reset");
+	bed_connect(host, &server_at);
+	accepted = bed_accept(server, &seen);
+	cr_expect_eq(seen.port, 5000, "the host was moved to %u", seen.port);
+	close(accepted);
+	close(host);
+	close(server);
+	close(stranger);
+}
+
 /* Also at a port that a host inside has: the router's own stack answers, the host hears nothing. */
 Test(port_mapping, leaves_strangers_to_the_router_where_it_accepts_them)
 {
