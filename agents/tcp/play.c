@@ -39,7 +39,7 @@ static const struct links_events events = {
 	.ended = on_ended,
 };
 
-static void act(struct tcp_punch *punch, struct links *links, const struct tcp_action *action)
+void tcp_play_act(struct tcp_punch *punch, struct links *links, const struct tcp_action *action)
 {
 	struct tcp_refusal refusal = {0};
 	int r;
@@ -63,6 +63,11 @@ static void act(struct tcp_punch *punch, struct links *links, const struct tcp_a
 	}
 }
 
+void tcp_play_drain(struct tcp_punch *punch, struct links *links)
+{
+	links_drain(links, &events, punch);
+}
+
 int tcp_play(struct tcp_punch *punch, struct links *links, int signals, int (*tell)(void *context),
 	     void *context)
 {
@@ -72,19 +77,19 @@ int tcp_play(struct tcp_punch *punch, struct links *links, int signals, int (*te
 
 	for (;;) {
 		while (tcp_punch_act(punch, clock_now(), &action))
-			act(punch, links, &action);
+			tcp_play_act(punch, links, &action);
 		r = tell(context);
 		if (r < 0 || tcp_punch_over(punch))
 			return r;
 		r = wait_for(signals, &links->epoll, 1, tcp_punch_due(punch), &ready);
 		if (r == WAIT_STOP) {
 			if (tcp_punch_leave(punch, &action))
-				act(punch, links, &action);
+				tcp_play_act(punch, links, &action);
 			return -EINTR;
 		}
 		if (r < 0)
 			return r;
 		if (r == WAIT_READY)
-			links_drain(links, &events, punch);
+			tcp_play_drain(punch, links);
 	}
 }

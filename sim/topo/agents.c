@@ -114,6 +114,27 @@ static const struct agent_option relay_options[] = {
 	{0},
 };
 
+static const struct agent_option connect_options[] = {
+	{"rendezvous", OPTION_ENDPOINT, FILL_RENDEZVOUS_SERVER, true},
+	{"session", OPTION_TEXT, FILL_NONE, true},
+	{"port", OPTION_PORT, FILL_NONE, false},
+	{"stun", OPTION_ENDPOINT, FILL_STUN_SERVER, false},
+	{"birthday", OPTION_FLAG, FILL_NONE, false},
+	{"ports", OPTION_TEXT, FILL_NONE, false},
+	{"turn", OPTION_ENDPOINT, FILL_NONE, false},
+	{"user", OPTION_TEXT, FILL_NONE, false},
+	{"password", OPTION_TEXT, FILL_NONE, false},
+	{"port-mapping", OPTION_TEXT, FILL_NONE, false},
+	{"gateway", OPTION_ADDRESS, FILL_NONE, false},
+	{"no-tcp", OPTION_FLAG, FILL_NONE, false},
+	{"no-relay", OPTION_FLAG, FILL_NONE, false},
+	{"messages", OPTION_NUMBER, FILL_NONE, false},
+	{"interval", OPTION_SECONDS, FILL_NONE, false},
+	{"hold", OPTION_SECONDS, FILL_NONE, false},
+	{"timeout", OPTION_SECONDS, FILL_NONE, false},
+	{0},
+};
+
 static const struct agent_option port_map_options[] = {
 	{"protocol", OPTION_TEXT, FILL_NONE, true},
 	{"gateway", OPTION_ADDRESS, FILL_NONE, false},
@@ -168,6 +189,12 @@ static const char *const port_map_fields[] = {"mapping",  "protocol",   "transpo
 					      "external", "gateway",    "lifetime",  "renewals",
 					      "nonce",    "elapsed_ms", "reason",    NULL};
 
+static const char *const connect_fields[] = {
+	"path",    "technique",  "transport",  "local",        "public", "peer_public",
+	"peer",    "relay",      "relayed",    "peer_relayed", "mapped", "blind",
+	"mapping", "guess",      "tried",      "packets",      "sent",   "received",
+	"rtt_ms",  "connect_ms", "elapsed_ms", "reason",       NULL};
+
 const struct agent agents[] = {
 	{"stun-server", "a STUN server with two addresses and two ports", true, stun_server_options,
 	 no_fields},
@@ -184,6 +211,8 @@ const struct agent agents[] = {
 	 icmp_punch_fields},
 	{"relay", "talks to the other peer of a session over a relay", false, relay_options,
 	 relay_fields},
+	{"connect", "reaches the other peer of a session by the best way there is", false,
+	 connect_options, connect_fields},
 	{"port-map", "asks the gateway to let the internet reach a port", false, port_map_options,
 	 port_map_fields},
 };
