@@ -10,7 +10,9 @@
  * controls. The second peer completes the pair; a third id is refused. When both have
  * dialled, both are told to go. A peer still interested joins again every second, so one
  * that has been silent for some seconds has gone (or has its GO) and is no obstacle to
- * others who want the name.
+ * others who want the name. Nor to others who want the place: when the table is full, which anybody
+ * can bring about with sources that are not his, the session spoken of least lately gives way as
+ * soon as all its members are silent. So a flood hurts for some seconds, not for the idle time.
  *
  * The answer goes to the Join's source, and when a Join moves the session on, the other peer
  * is pushed the news as an indication. A lost push is made good by that peer's own next Join.
@@ -158,15 +160,13 @@ static void list_append(struct rendezvous *rendezvous, struct session *session)
 	rendezvous->newest = index;
 }
 
-/* A new session called as @join says, or NULL when the table is full. */
+/* A new session called as @join says; there has to be room. */
 static struct session *add(struct rendezvous *rendezvous, const struct join *join)
 {
 	uint32_t *bucket = bucket_of(rendezvous, join->session, join->session_length);
 	struct session *session;
 	uint32_t index = rendezvous->unused;
 
-	if (rendezvous->count == rendezvous->config.sessions)
-		return NULL;
 	if (index != NOBODY)
 		rendezvous->unused = rendezvous->sessions[index].chain;
 	else
@@ -266,6 +266,20 @@ static enum session_stage stage_of(const struct session *session)
 	return a->present && b->present ? SESSION_PAIRED : SESSION_WAITING;
 }
 
+/* Room for one more session, made if need be; false when all there are are in use. */
+static bool make_room(struct rendezvous *rendezvous, const struct join *join, uint64_t now)
+{
+	struct session *oldest;
+
+	if (rendezvous->count < rendezvous->config.sessions)
+		return true;
+	oldest = &rendezvous->sessions[rendezvous->oldest];
+	if (!deserted(rendezvous, oldest, join, now))
+		return false;
+	forget(rendezvous, oldest);
+	return true;
+}
+
 static void introduce(const struct session *session, const struct member *member,
 		      enum stun_class class, struct rendezvous_datagram *ret)
 {
@@ -334,7 +348,7 @@ static size_t take_join(struct rendezvous *rendezvous, const struct join *join,
 		forget(rendezvous, session);
 		session = NULL;
 	}
-	if (!session)
+	if (!session && make_room(rendezvous, join, now))
 		session = add(rendezvous, join);
 	if (!session)
 		return refuse(from, id, 508, "the rendezvous has no room for another session", out);

@@ -21,7 +21,8 @@ struct bench {
 
 static void make_bench(struct bench *bench, size_t sessions)
 {
-	struct rendezvous_config config = {.sessions = sessions, .idle = 30 * SEC};
+	struct rendezvous_config config = {
+		.sessions = sessions, .idle = 30 * SEC, .relay_rate = 65536};
 
 	*bench = (struct bench){.net.seed = 42, .now = 1000 * SEC};
 	config.random = fake_random_source(&bench->net);
@@ -247,6 +248,28 @@ Test(refusal, a_full_table_keeps_those_it_has)
 	rendezvous_free(bench.server);
 }
 
+/* A flood of names from forged sources fills the table; it must not be closed for the idle time. */
+Test(refusal, a_full_table_gives_up_who_has_gone_silent_and_nobody_else)
+{
+	struct bench bench;
+
+	make_bench(&bench, 2);
+	join(&bench, "flood", 1, JOIN_JOINED, A);
+	bench.now += 3 * SEC;
+	join(&bench, "alive", 1, JOIN_JOINED, A);
+	join(&bench, "new", 2, JOIN_JOINED, B);
+	cr_expect_eq(refusal(&bench), 508, "one who spoke 3 s ago may yet come back");
+	bench.now += 2 * SEC;
+	join(&bench, "new", 2, JOIN_JOINED, B);
+	cr_expect_eq(said(&bench, 0, B).stage, SESSION_WAITING);
+	join(&bench, "alive", 2, JOIN_JOINED, B);
+	cr_expect_eq(said(&bench, 0, B).stage, SESSION_PAIRED, "it was not the one to go");
+	join(&bench, "flood", 1, JOIN_JOINED, A);
+	cr_expect_eq(refusal(&bench), 508);
+	cr_expect_eq(rendezvous_sessions(bench.server), 2);
+	rendezvous_free(bench.server);
+}
+
 Test(refusal, a_table_that_cannot_be_indexed_is_not_made)
 {
 	static const size_t sizes[] = {0, UINT32_MAX, SIZE_MAX};
@@ -384,6 +407,55 @@ Test(hostile, short_joins_responses_and_junk_get_no_answer)
 	send_from(&bench, A, "junk", 4);
 	cr_expect_eq(bench.count, 0);
 	cr_expect_eq(rendezvous_sessions(bench.server), 0);
+	rendezvous_free(bench.server);
+}
+
+/* A Join of @peer's, in every form it may have, or a Leave or Relay; returns its length. */
+static size_t something(struct bench *bench, uint8_t *bytes)
+{
+	static const char *const names[] = {
+		"a", "b", "0123456789012345678901234567890123456789012345678901234567890123"};
+	static const uint8_t payload[1024];
+	uint64_t dice = fake_random(&bench->net);
+	struct join join = join_of(names[dice % 3], dice >> 8 & 3,
+				   dice & 0x10000 ? JOIN_DIALLED : JOIN_JOINED);
+	size_t i;
+
+	join.private_count = dice >> 20 & 3;
+	for (i = 0; i < join.private_count; i++)
+		cr_assert(endpoint_parse("[2001:db8::1]:65535", &join.privates[i]));
+	join.offer_length = dice >> 24 & 127;
+	switch (dice >> 32 & 7) {
+	case 0:
+		return leave_write(&join, some_id, bytes, RELAY_MAX);
+	case 1:
+		return relay_write(&join, some_id, payload, dice >> 40 & 1023, bytes, RELAY_MAX);
+	}
+	return join_write(&join, some_id, bytes, RELAY_MAX);
+}
+
+/* Whoever says whatever: what it makes the server send is less than what it took. */
+Test(hostile, nothing_makes_it_say_more_than_was_said)
+{
+	static const char *const from[] = {A, B, C, "[2001:db8::7]:1"};
+	uint8_t bytes[RELAY_MAX];
+	unsigned int i, answered = 0, pushed = 0;
+	struct bench bench;
+
+	make_bench(&bench, 2);
+	for (i = 0; i < 20000; i++) {
+		size_t length = something(&bench, bytes), total = 0, k;
+
+		send_from(&bench, from[fake_random(&bench.net) % 4], bytes, length);
+		for (k = 0; k < bench.count; k++)
+			total += bench.out[k].length;
+		cr_assert(total == 0 || total < length, "%zu for %zu", total, length);
+		answered += bench.count == 1;
+		pushed += bench.count == 2;
+		bench.now += fake_random(&bench.net) % SEC;
+	}
+	cr_expect_gt(answered, 1000, "the test asks for nothing: %u", answered);
+	cr_expect_gt(pushed, 100, "no session moves on: %u", pushed);
 	rendezvous_free(bench.server);
 }
 

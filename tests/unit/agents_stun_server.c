@@ -337,6 +337,58 @@ Test(silence, is_better_than_half_a_reply)
 	}
 }
 
+/* Attributes of every kind that a server reads or refuses, often of a wrong size. */
+static void put_something(struct exchange *exchange, uint32_t *dice)
+{
+	static const uint16_t types[] = {STUN_CHANGE_REQUEST, STUN_PADDING,  STUN_RESPONSE_PORT,
+					 STUN_SOFTWARE,       STUN_USERNAME, STUN_RESPONSE_ADDRESS};
+	static const uint8_t value[64] = {0, 0, 0, 6};
+	unsigned int kind;
+
+	*dice = *dice * 1664525 + 1013904223;
+	kind = *dice >> 16 & 7;
+	if (kind == 7)
+		stun_put(&exchange->request, (uint16_t)(0x4000 + (*dice >> 24)), value, 0);
+	else
+		stun_put(&exchange->request, types[kind % 6], value,
+			 *dice >> 20 & 1 ? 4 : *dice >> 24 & 63);
+}
+
+Test(amplification, no_answer_grows_beyond_what_is_documented)
+{
+	static const char *const sources[] = {"1.2.3.4:40000", "[2001:db8::1]:40000"};
+	unsigned int i, k, largest[2] = {0, 0}, answered = 0;
+	uint32_t dice = 1;
+
+	for (i = 0; i < 20000; i++) {
+		bool six = i & 1;
+		struct exchange exchange;
+		struct endpoint from = endpoint(sources[six]);
+		struct stun_socket at = {.ip = i >> 1 & 1, .port = i >> 2 & 1};
+		size_t length, growth;
+
+		ask(&exchange, i & 8 ? modern_id : classic_id);
+		for (k = 0; six && k < 4; k++) {
+			exchange.server.endpoints[k / 2][k % 2] = endpoint("[2001:db8::2]:3478");
+			exchange.server.endpoints[k / 2][k % 2].addr.bytes[15] = (uint8_t)k;
+		}
+		for (k = 0; k < (i >> 4) % 24; k++)
+			put_something(&exchange, &dice);
+		if (i & 32)
+			stun_put_fingerprint(&exchange.request);
+		length = stun_end(&exchange.request);
+		exchange.reply = stun_server_answer(
+			&exchange.server, at, &from, exchange.request_bytes, length,
+			exchange.reply_bytes, sizeof(exchange.reply_bytes));
+		growth = exchange.reply.length > length ? exchange.reply.length - length : 0;
+		largest[six] = growth > largest[six] ? (unsigned int)growth : largest[six];
+		answered += exchange.reply.length > 0;
+	}
+	cr_expect_gt(answered, 15000, "the requests are not understood: %u", answered);
+	cr_expect_eq(largest[0], STUN_ANSWER_GROWTH_IPV4, "%u bytes", largest[0]);
+	cr_expect_eq(largest[1], STUN_ANSWER_GROWTH_IPV6, "%u bytes", largest[1]);
+}
+
 /* ---- over TCP ---- */
 
 static void answer_over_stream(struct exchange *exchange)
