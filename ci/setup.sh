@@ -20,6 +20,7 @@ test=(
 	libcriterion-dev clang libclang-rt-14-dev clang-format
 	nftables iproute2 coturn stun-client iperf3 mandoc procps
 	miniupnpd miniupnpd-nftables miniupnpc natpmpc # a router that grants ports, and foreign clients
+	libnice-dev # an ICE stack: the agent ice is only built where it is
 )
 
 case ${1-} in

@@ -135,6 +135,18 @@ static const struct agent_option connect_options[] = {
 	{0},
 };
 
+static const struct agent_option ice_options[] = {
+	{"rendezvous", OPTION_ENDPOINT, FILL_RENDEZVOUS_SERVER, true},
+	{"session", OPTION_TEXT, FILL_NONE, true},
+	{"stun", OPTION_ENDPOINT, FILL_STUN_SERVER, false},
+	{"turn", OPTION_ENDPOINT, FILL_NONE, false},
+	{"user", OPTION_TEXT, FILL_NONE, false},
+	{"password", OPTION_TEXT, FILL_NONE, false},
+	{"messages", OPTION_NUMBER, FILL_NONE, false},
+	{"timeout", OPTION_SECONDS, FILL_NONE, false},
+	{0},
+};
+
 static const struct agent_option port_map_options[] = {
 	{"protocol", OPTION_TEXT, FILL_NONE, true},
 	{"gateway", OPTION_ADDRESS, FILL_NONE, false},
@@ -185,6 +197,11 @@ static const char *const relay_fields[] = {
 	"relayed", "peer_relayed", "peer",       "sent",   "received",    "refreshes",
 	"rtt_ms",  "connect_ms",   "elapsed_ms", "reason", NULL};
 
+static const char *const ice_fields[] = {
+	"path",     "technique", "local",        "public",          "peer_public",    "peer",
+	"relay",    "relayed",   "peer_relayed", "local_candidate", "peer_candidate", "sent",
+	"received", "rtt_ms",    "connect_ms",   "elapsed_ms",      "reason",         NULL};
+
 static const char *const port_map_fields[] = {"mapping",  "protocol",   "transport", "internal",
 					      "external", "gateway",    "lifetime",  "renewals",
 					      "nonce",    "elapsed_ms", "reason",    NULL};
@@ -213,6 +230,8 @@ const struct agent agents[] = {
 	 relay_fields},
 	{"connect", "reaches the other peer of a session by the best way there is", false,
 	 connect_options, connect_fields},
+	{"ice", "makes a path to the other peer of a session with libnice", false, ice_options,
+	 ice_fields},
 	{"port-map", "asks the gateway to let the internet reach a port", false, port_map_options,
 	 port_map_fields},
 };
