@@ -5,6 +5,8 @@
 #include "agents/predict/guess.h"
 #include "agents/punch/spray.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static void fill(void *context, void *bytes, size_t length)
 {
 	uint8_t *at = bytes, *counter = context;

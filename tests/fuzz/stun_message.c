@@ -59,8 +59,9 @@ static void ask_the_server(const uint8_t *data, size_t size)
 	struct stun_message message;
 
 	/* What it says is a response, and not much more than what was asked. */
-	if (answer.length > 0 && (!stun_parse(reply, answer.length, &message) ||
-				  message.class < STUN_SUCCESS || answer.length > size + 128))
+	if (answer.length > 0 &&
+	    (!stun_parse(reply, answer.length, &message) || message.class < STUN_SUCCESS ||
+	     answer.length > size + STUN_ANSWER_GROWTH_IPV4))
 		abort();
 }
 
