@@ -103,6 +103,7 @@ static const struct chain *add_stray(const struct translation *t, const struct t
 void guard_init(struct translation *t)
 {
 	const struct type stranger = {{TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 3};
+	const struct type stranger_of_pool = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 4};
 	const struct nat *nat = t->router->nat;
 
 	if (t->protocol->number == IPPROTO_ICMP)
@@ -110,9 +111,9 @@ void guard_init(struct translation *t)
 	/* A reset ends conntrack's entry at once, so a TCP tuple is stolen only for the DMZ. */
 	if (has_dmz(nat) ||
 	    (nat->unsolicited == UNSOLICITED_ACCEPT && t->protocol->number == IPPROTO_UDP))
-		t->stolen = ir_add_set(t->ruleset, &stranger, NULL,
-				       "ports that conntrack has a stranger's flow to", "%s_stolen",
-				       t->protocol->name);
+		t->stolen = ir_add_set(t->ruleset, t->pool ? &stranger_of_pool : &stranger, NULL,
+				       "external endpoints that conntrack has a stranger's flow to",
+				       "%s_stolen", t->protocol->name);
 	if (nat->unsolicited == UNSOLICITED_DELAYED && t->protocol->number == IPPROTO_TCP)
 		t->stray = add_stray(t, &stranger);
 }
@@ -129,8 +130,9 @@ static uint64_t conntrack_life(const struct translation *t)
 static void let_pass(const struct translation *t, struct builder *b, uint32_t mark)
 {
 	if (t->stolen) {
+		expr_load_field(b, REG_EXTERNAL, FIELD_IP_DADDR);
 		load_stranger(t, b);
-		expr_update(b, t->stolen, REG_STRANGER, 0, conntrack_life(t));
+		expr_update(b, t->stolen, translation_claim(t), 0, conntrack_life(t));
 	}
 	expr_set_mark(b, mark);
 	expr_accept(b);
@@ -358,18 +360,26 @@ void guard_add_leave(struct ruleset *ruleset, const struct nat_router *router, s
 	}
 }
 
+/* Of the external endpoint in REG_EXTERNAL and the packet's peer. */
+static void match_stolen(const struct translation *t, struct builder *b, bool stolen)
+{
+	expr_load_field(b, REG_PORT + 1, FIELD_IP_DADDR);
+	expr_load_field(b, REG_PORT + 2, t->protocol->out_peer);
+	expr_match_set(b, translation_claim(t), t->stolen, stolen);
+}
+
 void guard_match_free(const struct translation *t, struct builder *b)
 {
 	if (t->forwarded)
 		expr_match_set(b, REG_PORT, t->forwarded, false);
-	if (!t->stolen)
-		return;
-	expr_load_field(b, REG_PORT + 1, FIELD_IP_DADDR);
-	expr_load_field(b, REG_PORT + 2, t->protocol->out_peer);
-	expr_match_set(b, REG_PORT, t->stolen, false);
+	if (t->stolen)
+		match_stolen(t, b, false);
 }
 
-/* A port for this one flow: it is claimed like any, but the mapping stays where it is. */
+/*
+ * A port for this one flow, of the mapping's address: it is claimed like any, but the mapping
+ * stays where it is.
+ */
 static void add_move(const struct translation *t, struct chain *chain)
 {
 	const struct draw_port any = {.draw = DRAW_RANDOM, .modulus = 65536 - 1024, .offset = 1024};
@@ -378,7 +388,10 @@ static void add_move(const struct translation *t, struct chain *chain)
 	struct builder b = expr_rule(t->ruleset, chain, "draw a port, claim it, leave through it");
 
 	translation_load_key(t, &b, REG_KEY);
-	expr_load_addr(&b, REG_EXTERNAL, &t->router->externals[0]);
+	if (t->pool)
+		translation_load_external(t, &b, t->protocol->out_peer);
+	else
+		expr_load_addr(&b, REG_EXTERNAL, &t->router->externals[0]);
 	expr_draw_port(&b, REG_PORT, &any);
 	guard_match_free(t, &b);
 	expr_load_addr(&b, REG_HOLD, &t->router->externals[0]);
@@ -429,8 +442,6 @@ void guard_add_moved_rule(const struct translation *t, struct chain *source)
 		      "the mapping's port, but a stranger's flow has its place");
 	translation_load_key(t, &b, REG_KEY);
 	translation_load_external(t, &b, t->protocol->out_peer);
-	expr_load_field(&b, REG_PORT + 1, FIELD_IP_DADDR);
-	expr_load_field(&b, REG_PORT + 2, t->protocol->out_peer);
-	expr_match_set(&b, REG_PORT, t->stolen, true);
+	match_stolen(t, &b, true);
 	expr_goto(&b, moved);
 }
