@@ -157,10 +157,30 @@ static bool send_check(struct path *path, uint64_t now, struct datagram *ret)
 	return true;
 }
 
-static bool send_talk(struct path *path, uint64_t now, struct datagram *ret)
+static void to_settled(const struct path *path, struct datagram *ret)
 {
 	ret->socket = path->candidates.settled->socket;
 	ret->to = path->candidates.settled->to;
+}
+
+static uint64_t letters_wait(const struct path *path)
+{
+	return path->post ? letters_due(&path->post->letters) : UINT64_MAX;
+}
+
+static bool send_letter(struct path *path, uint64_t now, struct datagram *ret)
+{
+	if (letters_wait(path) > now)
+		return false;
+	path->post->letters.seal = path->seal; /* whose round and sight change */
+	to_settled(path, ret);
+	ret->length = letters_send(&path->post->letters, now, ret->bytes);
+	return ret->length > 0;
+}
+
+static bool send_talk(struct path *path, uint64_t now, struct datagram *ret)
+{
+	to_settled(path, ret);
 	ret->length = talk_send(&path->talk, &path->seal, now, ret->bytes);
 	follow_talk(path, now);
 	return ret->length > 0;
@@ -174,7 +194,7 @@ bool path_send(struct path *path, uint64_t now, struct datagram *ret)
 	case PATH_SEEKING:
 		return send_check(path, now, ret);
 	case PATH_TALKING:
-		return send_talk(path, now, ret);
+		return send_letter(path, now, ret) || send_talk(path, now, ret);
 	case PATH_DONE:
 	case PATH_LOST:
 		return false;
@@ -184,11 +204,15 @@ bool path_send(struct path *path, uint64_t now, struct datagram *ret)
 
 uint64_t path_due(const struct path *path)
 {
+	uint64_t talk, letters;
+
 	switch (path->state) {
 	case PATH_SEEKING:
 		return candidates_due(&path->candidates);
 	case PATH_TALKING:
-		return talk_due(&path->talk);
+		talk = talk_due(&path->talk);
+		letters = letters_wait(path);
+		return talk < letters ? talk : letters;
 	case PATH_DONE:
 	case PATH_LOST:
 		return UINT64_MAX;
@@ -248,6 +272,27 @@ static bool is_settled_on(const struct path *path, size_t socket, const struct e
 	return settled && settled->socket == socket && endpoint_equal(from, &settled->to);
 }
 
+/* One of a round that is over counts for nothing: it is repeated in the next. */
+static void take_letter(struct path *path, size_t socket, const struct endpoint *from,
+			const struct stun_message *message, const struct sealed *sealed,
+			uint64_t now)
+{
+	bool is_answer = message->class != STUN_REQUEST;
+	const uint8_t *bytes;
+	size_t length;
+
+	if (!is_answer && !follow_peer(path, sealed, now))
+		return;
+	if (!is_answer && path->state == PATH_SEEKING)
+		seek(path, socket, from, sealed, now);
+	if (!path->post || (!is_answer && !is_settled_on(path, socket, from)))
+		return;
+	if (path->state == PATH_TALKING)
+		(void)talk_receive(&path->talk, sealed, now);
+	if (letters_receive(&path->post->letters, message, &bytes, &length))
+		path->post->arrived(path->post->context, bytes, length);
+}
+
 enum sealed_kind path_receive_on(struct path *path, size_t socket, const struct endpoint *from,
 				 const struct stun_message *message, uint64_t now)
 {
@@ -255,6 +300,10 @@ enum sealed_kind path_receive_on(struct path *path, size_t socket, const struct 
 
 	if (sealed.kind == SEALED_NONE || sealed.kind == SEALED_BLIND || path->state >= PATH_DONE)
 		return sealed.kind;
+	if (sealed.kind == SEALED_LETTER) {
+		take_letter(path, socket, from, message, &sealed, now);
+		return sealed.kind;
+	}
 	if (is_request(&sealed) && !follow_peer(path, &sealed, now)) {
 		/* The peer has not noticed: its check is a check, and its words are its words. */
 		sealed.nominated = false;
@@ -273,6 +322,12 @@ enum sealed_kind path_receive_on(struct path *path, size_t socket, const struct 
 		answer(path, socket, &sealed, from);
 	follow_talk(path, now);
 	return sealed.kind;
+}
+
+void path_carry(struct path *path, struct path_post *post)
+{
+	path->post = post;
+	letters_start(&post->letters, &path->seal, &path->config.random, path->talk.srtt);
 }
 
 void path_release(struct path *path, uint32_t messages, uint64_t hold, uint64_t now)

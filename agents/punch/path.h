@@ -10,6 +10,7 @@
 
 #include "agents/net/datagram.h"
 #include "agents/punch/candidates.h"
+#include "agents/punch/letters.h"
 #include "agents/punch/talk.h"
 
 enum path_state {
@@ -26,6 +27,14 @@ struct path_reply {
 	uint8_t bytes[SEALED_MAX];
 };
 
+/* What is said over a path beyond numbered messages, for as long as it is talked over. */
+struct path_post {
+	struct letters letters;
+	/* One of the peer's has come: each once, and in order. */
+	void (*arrived)(void *context, const uint8_t *bytes, size_t length);
+	void *context;
+};
+
 struct path {
 	enum path_state state;
 	struct seal seal;
@@ -33,6 +42,7 @@ struct path {
 	struct transaction_timing timing;
 	struct candidates candidates;
 	struct talk talk;
+	struct path_post *post; /* NULL: letters are not listened to */
 	uint32_t rounds; /* how often a dead path is sought again; 0 unless the caller sets it */
 	uint32_t
 		repunched; /* how often it was found again; seal.round is how often it was sought */
@@ -70,6 +80,13 @@ enum sealed_kind path_receive_on(struct path *path, size_t socket, const struct 
  * path is kept for @hold nanoseconds after them.
  */
 void path_release(struct path *path, uint32_t messages, uint64_t hold, uint64_t now);
+
+/*
+ * From now on letters pass over @path, which is settled: put them into @post->letters, which is
+ * started here, and follow it with path_send(). The last one is to be acknowledged before the
+ * path is released to end. Borrows @post, whose callback is set.
+ */
+void path_carry(struct path *path, struct path_post *post);
 
 /* It was sought again for long enough: give up. */
 void path_lose(struct path *path, uint64_t now);

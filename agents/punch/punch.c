@@ -96,7 +96,8 @@ void punch_start(struct punch *punch, const struct punch_config *config, uint64_
 {
 	*punch = (struct punch){.config = *config,
 				.started = now,
-				.deadline = now + config->timeout,
+				.deadline = now +
+					    (config->patience ? config->patience : config->timeout),
 				.phase = PHASE_JOINING,
 				.meet_at = UINT64_MAX};
 	punch->config.talk.random = config->meeting.random;
@@ -374,6 +375,8 @@ static void take_pair(struct punch *punch, uint64_t now)
 	introduced_path(punch);
 	introduced_candidates(punch, now);
 	punch->phase = PHASE_DIALLING;
+	if (punch->config.patience)
+		punch->deadline = now + punch->config.timeout;
 	punch->blind_due = true;
 	open_held(punch, now);
 }

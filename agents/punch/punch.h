@@ -18,8 +18,9 @@ enum punch_socket { PUNCH_MAIN, PUNCH_BLIND, PUNCH_SOCKETS };
 struct punch_config {
 	struct meeting_config meeting;
 	struct talk_config talk; /* its random source is the meeting's */
-	uint64_t timeout; /* nanoseconds, from start to a settled path; also to find it again */
-	uint32_t repunch; /* how often a path that died is punched again */
+	uint64_t timeout;  /* nanoseconds, from start to a settled path; also to find it again */
+	uint64_t patience; /* the same, to wait for the peer: `timeout` begins then; 0: at once */
+	uint32_t repunch;  /* how often a path that died is punched again */
 	struct aim_config aim;
 	struct endpoint mapped; /* what our router granted us; no family: nothing */
 	bool call_me;           /* connection reversal: send nothing before the other has */

@@ -40,7 +40,8 @@ static void reason_guess(const struct punch *punch, char *buffer, size_t size)
 
 void reason_none(const struct punch *punch, char *buffer, size_t size)
 {
-	double seconds = to_ms(punch->config.timeout) / 1000;
+	bool waited = punch->phase == PHASE_JOINING && punch->config.patience;
+	double seconds = to_ms(waited ? punch->config.patience : punch->config.timeout) / 1000;
 	char text[ENDPOINT_TEXT_MAX];
 
 	endpoint_format(&punch->meeting.rendezvous, text);

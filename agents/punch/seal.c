@@ -123,6 +123,8 @@ static enum sealed_kind request_kind(const struct stun_message *message, struct 
 		ret->nominated = has(message, STUN_USE_CANDIDATE);
 		return SEALED_CHECK;
 	}
+	if (message->method == METHOD_LETTER)
+		return SEALED_LETTER;
 	if ((message->method != METHOD_MESSAGE && message->method != METHOD_BYE) ||
 	    !stun_find(message, ATTRIBUTE_SEQUENCE, &attribute) ||
 	    !stun_read_u32(&attribute, &ret->sequence))
@@ -154,7 +156,7 @@ struct sealed seal_open(const struct seal *seal, const struct stun_message *mess
 			sealed.kind = SEALED_BLIND;
 		break;
 	case STUN_SUCCESS:
-		sealed.kind = SEALED_REPLY;
+		sealed.kind = message->method == METHOD_LETTER ? SEALED_LETTER : SEALED_REPLY;
 		break;
 	case STUN_ERROR:
 		break;

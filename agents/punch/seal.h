@@ -25,6 +25,7 @@ enum sealed_kind {
 	SEALED_MESSAGE, /* payload */
 	SEALED_BYE,     /* all of mine arrived */
 	SEALED_REPLY,   /* to any of the last three; `id` says which */
+	SEALED_LETTER,  /* or its acknowledgement: for letters.h to open */
 };
 
 struct sealed {

@@ -6,6 +6,8 @@
 #ifndef NATSIM_AGENTS_TCP_PUNCH_H
 #define NATSIM_AGENTS_TCP_PUNCH_H
 
+#include <assert.h>
+
 #include "agents/punch/path.h"
 #include "agents/punch/punch.h"
 #include "agents/rendezvous/meeting.h"
@@ -85,8 +87,10 @@ struct tcp_action {
 	bool fresh_port;    /* CONNECT: not from the port that all others share */
 	struct endpoint to; /* CONNECT */
 	size_t length;      /* SEND */
-	uint8_t bytes[JOIN_SIZE];
+	uint8_t bytes[LETTER_SEALED_MAX];
 };
+
+static_assert((int)LETTER_SEALED_MAX >= (int)JOIN_SIZE, "the longest of what is sent");
 
 void tcp_punch_start(struct tcp_punch *punch, const struct tcp_punch_config *config, uint64_t now);
 
