@@ -31,6 +31,9 @@ enum { LIFETIME_DEFAULT = 600, CHALLENGES_MAX = 3, REFUSALS_MAX = 2 };
 static const struct transaction_timing closing_timing = {
 	.first = 50 * MSEC, .longest = 100 * MSEC, .sends = 3, .last = 100 * MSEC};
 
+#define GRANT_PATIENCE (300 * MSEC) /* for an answer that is under way; else it expires by itself \
+				     */
+
 /* What we have already is worth asking for until it is gone, and often. */
 static const struct transaction_timing renewing_timing = {
 	.first = 500 * MSEC, .longest = 4 * SEC, .sends = 8, .last = 4 * SEC};
@@ -103,6 +106,24 @@ enum turn_admission turn_admission(const struct turn *turn, const struct endpoin
 	return peer ? peer->admission : ADMISSION_REFUSED;
 }
 
+/* The server may have granted what was asked for last. Its challenge would be no grant. */
+static bool may_be_granted(const struct turn *turn)
+{
+	return turn->allocation.transaction.sent > 0 &&
+	       (turn->credentials.challenged || !turn->config.user);
+}
+
+static void close_allocating(struct turn *turn, uint64_t now)
+{
+	if (!may_be_granted(turn)) {
+		turn->phase = TURN_CLOSED;
+		turn->allocation.open = false;
+	} else if (!turn->unwanted || now + GRANT_PATIENCE < turn->give_up) {
+		turn->unwanted = true;
+		turn->give_up = now + GRANT_PATIENCE;
+	}
+}
+
 void turn_close(struct turn *turn, uint64_t now)
 {
 	size_t i;
@@ -114,9 +135,7 @@ void turn_close(struct turn *turn, uint64_t now)
 		turn->phase = TURN_CLOSING;
 		ask_afresh(turn, &turn->allocation, &closing_timing, now);
 	} else if (turn->phase == TURN_ALLOCATING) {
-		/* An allocation whose answer never came expires by itself. */
-		turn->phase = TURN_CLOSED;
-		turn->allocation.open = false;
+		close_allocating(turn, now);
 	}
 }
 
@@ -185,6 +204,10 @@ static size_t send_allocation(struct turn *turn, uint64_t now, void *buffer)
 {
 	if (turn->phase == TURN_READY && !turn->allocation.open && now >= turn->renew)
 		ask_afresh(turn, &turn->allocation, &renewing_timing, now);
+	if (turn->unwanted && turn->phase == TURN_ALLOCATING && now >= turn->give_up) {
+		turn->phase = TURN_CLOSED;
+		turn->allocation.open = false;
+	}
 	if (!turn->allocation.open)
 		return 0;
 	switch (transaction_step(&turn->allocation.transaction, now)) {
@@ -240,6 +263,8 @@ uint64_t turn_due(const struct turn *turn)
 
 	if (turn_over(turn))
 		return UINT64_MAX;
+	if (turn->unwanted && turn->phase == TURN_ALLOCATING && turn->give_up < due)
+		due = turn->give_up;
 	for (peer = turn->peers.list; peer < turn->peers.list + turn->peers.count; peer++) {
 		if (turn->phase != TURN_READY || peer->admission == ADMISSION_REFUSED)
 			continue;
@@ -318,6 +343,8 @@ static void take_allocation(struct turn *turn, const struct stun_message *messag
 	turn->phase = TURN_READY;
 	turn->expires = now + lifetime * SEC;
 	turn->renew = renewal(lifetime * SEC, now);
+	if (turn->unwanted)
+		turn_close(turn, now);
 }
 
 static void take_admission(struct turn *turn, struct turn_peer *peer, uint64_t now)

@@ -42,6 +42,8 @@ struct turn {
 	struct endpoint relayed; /* what peers send to */
 	struct endpoint mapped;  /* how the server sees us */
 	struct turn_request allocation;
+	bool unwanted;    /* closed while it was being asked for: to be given back, if it comes */
+	uint64_t give_up; /* then it is not waited for any longer */
 	uint64_t renew;   /* when to refresh it */
 	uint64_t expires; /* when the server forgets it */
 	struct turn_peers peers;
@@ -85,7 +87,8 @@ bool turn_receive(struct turn *turn, const struct endpoint *from, const void *da
 /* The server's host says that nobody listens there. */
 void turn_refused(struct turn *turn);
 
-/* Give the allocation back; CLOSED follows soon, even if the server is silent. */
+/* Give the allocation back, also one that is still under way; CLOSED follows soon, even if the
+ * server is silent. */
 void turn_close(struct turn *turn, uint64_t now);
 
 /* Neither has the server anything of ours, nor do we want anything of it. */

@@ -491,3 +491,61 @@ Test(closing, a_silent_server_is_not_waited_for)
 	}
 	cr_expect_lt(bench.now - begin, 500 * MSEC);
 }
+
+/* The Allocate that is sealed is sent; its answer, which is under way, is written to @ret. */
+static size_t start_until_granted(struct bench *bench, uint8_t ret[2048])
+{
+	struct turn_config config = config_of(bench);
+	struct turn_payload payload;
+	uint8_t request[TURN_MESSAGE_MAX];
+	size_t length;
+
+	turn_start(&bench->turn, &config, bench->now);
+	length = turn_send(&bench->turn, bench->now, request);
+	length = fake_turn_answer(&bench->server, request, length, bench->now, ret);
+	(void)receive(bench, "9.9.9.9:3478", ret, length, &payload);
+	length = turn_send(&bench->turn, bench->now, request);
+	length = fake_turn_answer(&bench->server, request, length, bench->now, ret);
+	cr_assert(bench->server.allocated);
+	return length;
+}
+
+Test(closing, an_allocation_that_is_under_way_is_given_back_when_it_comes)
+{
+	struct bench bench = make_bench();
+	struct turn_payload payload;
+	uint8_t answer[2048];
+	size_t length = start_until_granted(&bench, answer);
+
+	turn_close(&bench.turn, bench.now);
+	cr_expect_not(turn_over(&bench.turn), "the server may have granted it");
+	(void)receive(&bench, "9.9.9.9:3478", answer, length, &payload);
+	speak(&bench);
+	cr_expect(turn_over(&bench.turn));
+	cr_expect_not(bench.server.allocated);
+}
+
+Test(closing, an_allocation_that_cannot_have_been_granted_is_not_waited_for)
+{
+	struct bench bench = make_bench();
+	struct turn_config config = config_of(&bench);
+	uint8_t request[TURN_MESSAGE_MAX];
+
+	turn_start(&bench.turn, &config, bench.now);
+	cr_assert_gt(turn_send(&bench.turn, bench.now, request), 0);
+	turn_close(&bench.turn, bench.now);
+	cr_expect(turn_over(&bench.turn), "it was not even challenged");
+}
+
+Test(closing, an_allocation_that_does_not_come_is_not_waited_for_long)
+{
+	struct bench bench = make_bench();
+	uint8_t bytes[2048];
+
+	(void)start_until_granted(&bench, bytes);
+	turn_close(&bench.turn, bench.now);
+	bench.now = turn_due(&bench.turn);
+	cr_expect_leq(bench.now, 1001 * SEC);
+	cr_expect_eq(turn_send(&bench.turn, bench.now, bytes), 0);
+	cr_expect(turn_over(&bench.turn));
+}
