@@ -2,7 +2,8 @@
 /*
  * How this works: who has a TURN server allocates there at once, while it looks for the other peer
  * at the rendezvous, and offers its relayed endpoint with the Join. It says "dialled" when it
- * has done so, so that at "go" both know which relay it is to be (carrier.c).
+ * has done so, so that at "go" both know which relay it is to be (carrier.c). Who may do without
+ * says so too when it is refused or has waited long enough.
  *
  * What is carried is the same in each case and the same as on a direct path (punch/path.c). The
  * relay sees sealed words only; the rendezvous made the seal's key and could break it, a
@@ -72,7 +73,7 @@ static void offer_relayed(struct relay *relay)
 static void choose(struct relay *relay, uint64_t now)
 {
 	relay->phase = RELAY_ADMITTING;
-	if (carrier_choose(&relay->carrier, &relay->meeting, &relay->turn, relay->config.with_turn,
+	if (carrier_choose(&relay->carrier, &relay->meeting, &relay->turn, relay->offered,
 			   relay->config.channels, now) < 0)
 		finish(relay, RELAY_FAILED, now, "the allocation is gone");
 }
@@ -164,11 +165,35 @@ static void fail_late(struct relay *relay, uint64_t now)
 		finish(relay, RELAY_FAILED, now, "nothing of the peer's came over the relay");
 }
 
+/* Without an allocation of ours, the peer's or the rendezvous relays. */
+static bool can_do_without(const struct relay *relay)
+{
+	return relay->config.allocates_within > 0 && !relay->offered;
+}
+
+static uint64_t allocation_due(const struct relay *relay)
+{
+	return can_do_without(relay) && relay->turn.phase == TURN_ALLOCATING &&
+			       !relay->turn.unwanted
+		       ? relay->started + relay->config.allocates_within
+		       : UINT64_MAX;
+}
+
+static void do_without(struct relay *relay, uint64_t now)
+{
+	snprintf(relay->turn.reason, sizeof(relay->turn.reason),
+		 "the TURN server did not answer in time");
+	say(relay, "%s", relay->turn.reason);
+	turn_close(&relay->turn, now);
+}
+
 static void follow_turn(struct relay *relay, uint64_t now)
 {
 	if (relay->turn.phase == TURN_READY && !relay->offered)
 		offer_relayed(relay);
-	if (relay->turn.phase != TURN_FAILED || relay->phase >= RELAY_DONE)
+	if (now >= allocation_due(relay))
+		do_without(relay, now);
+	if (relay->turn.phase != TURN_FAILED || relay->phase >= RELAY_DONE || can_do_without(relay))
 		return;
 	if (relay->phase < RELAY_TALKING)
 		finish(relay, RELAY_FAILED, now, "%s", relay->turn.reason);
@@ -178,7 +203,7 @@ static void follow_turn(struct relay *relay, uint64_t now)
 
 static void advance(struct relay *relay, uint64_t now)
 {
-	bool allocating = relay->turn.phase == TURN_ALLOCATING;
+	bool allocating = relay->turn.phase == TURN_ALLOCATING && !relay->turn.unwanted;
 
 	follow_turn(relay, now);
 	if (relay->phase == RELAY_MEETING && relay->meeting.phase == MEETING_REFUSED)
@@ -251,6 +276,9 @@ uint64_t relay_due(const struct relay *relay)
 	if (own < due)
 		due = own;
 	own = turn_due(&relay->turn);
+	if (own < due)
+		due = own;
+	own = allocation_due(relay);
 	if (own < due)
 		due = own;
 	if (relay->phase != RELAY_SEEKING && relay->phase != RELAY_TALKING)

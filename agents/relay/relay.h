@@ -13,10 +13,11 @@
 struct relay_config {
 	struct meeting_config meeting;
 	bool with_turn;
-	struct turn_config turn; /* its `random` is the meeting's */
-	bool channels;           /* bind one to the peer */
-	struct talk_config talk; /* its `random` is the meeting's */
-	uint64_t timeout;        /* nanoseconds, from start to a settled path */
+	struct turn_config turn;   /* its `random` is the meeting's */
+	bool channels;             /* bind one to the peer */
+	struct talk_config talk;   /* its `random` is the meeting's */
+	uint64_t timeout;          /* nanoseconds, from start to a settled path */
+	uint64_t allocates_within; /* then go on without, as when it is refused; 0: rather fail */
 	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
 	void *say_context;
 };
@@ -37,8 +38,8 @@ struct relay {
 	enum relay_phase phase;
 	uint64_t started, ended;
 	struct meeting meeting;
-	struct turn turn; /* closed from the start without one */
-	bool offered;
+	struct turn turn;       /* closed from the start without one */
+	bool offered;           /* an allocation, so it is one to be used */
 	struct carrier carrier; /* from ADMITTING on */
 	struct path path;       /* from SEEKING on */
 	bool leave_due;

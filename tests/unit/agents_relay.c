@@ -290,6 +290,43 @@ Test(failing, a_wrong_password_is_told_at_once_and_not_gone_round)
 	cr_expect_eq(world.peers[B].ended, beginning + 10 * SEC);
 }
 
+Test(doing_without, another_relay_takes_the_place_of_one_that_refuses_or_is_silent)
+{
+	struct world world;
+
+	make_world(&world, 1);
+	with_turn(&world, true, true, false);
+	world.config[A].turn.password = "Secret";
+	world.config[A].allocates_within = world.config[B].allocates_within = 400 * MSEC;
+	play(&world);
+	expect_relayed(&world, CARRIER_THEIRS, CARRIER_OURS, "the peer's");
+	cr_expect(strstr(world.peers[A].turn.reason, "wrong user or password"));
+	make_world(&world, 1);
+	with_turn(&world, true, true, false);
+	world.config[A].turn.password = "Secret";
+	world.server_is_dead[B] = true;
+	world.config[A].allocates_within = world.config[B].allocates_within = 400 * MSEC;
+	play(&world);
+	expect_relayed(&world, CARRIER_RENDEZVOUS, CARRIER_RENDEZVOUS, "the rendezvous'");
+	cr_expect_geq(world.peers[B].path.connected, beginning + 400 * MSEC);
+	cr_expect_lt(world.peers[B].path.connected, beginning + 410 * MSEC);
+	cr_expect(strstr(world.peers[B].turn.reason, "in time"));
+}
+
+Test(doing_without, an_allocation_that_comes_too_late_is_given_back)
+{
+	struct world world;
+
+	make_world(&world, 1);
+	with_turn(&world, true, false, false);
+	world.net.far = fake_turn_endpoint("8.8.8.8:1").addr;
+	world.net.far_delay = 30 * MSEC; /* the answer to the sealed Allocate comes after 120 ms */
+	world.config[A].allocates_within = 100 * MSEC;
+	play(&world);
+	expect_relayed(&world, CARRIER_RENDEZVOUS, CARRIER_RENDEZVOUS, "the rendezvous'");
+	cr_expect_eq(world.servers[A].asked[TURN_REFRESH], 1);
+}
+
 Test(failing, each_silence_has_its_reason)
 {
 	struct world world;
