@@ -26,13 +26,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agents/connect/choice.h"
+#include "agents/connect/ways.h"
 #include "agents/net/clock.h"
+#include "agents/rendezvous/offer.h"
 
 #define PARKED (3600 * SEC)
 #define ALONE_AFTER (500 * MSEC) /* UDP has brought nobody together: try without */
-#define WINDOW_MIN (400 * MSEC)  /* a way that might work is waited for so long, */
-#define WINDOW_MAX (2 * SEC)
-enum { WINDOW_ROUND_TRIPS = 10 }; /* or for so many of those to the rendezvous */
 
 static void __attribute__((format(printf, 2, 3)))
 say(const struct race *race, const char *format, ...)
@@ -46,117 +46,6 @@ say(const struct race *race, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
 	race->config.say(race->config.say_context, line);
-}
-
-const char *race_way_name(enum race_way way)
-{
-	switch (way) {
-	case RACE_UDP:
-		return "udp";
-	case RACE_TCP:
-		return "tcp";
-	case RACE_RELAY:
-		return "relay";
-	}
-	return "unknown";
-}
-
-/* ---- the ways, alike ---- */
-
-static bool is_over(const struct race *race, enum race_way way)
-{
-	switch (way) {
-	case RACE_UDP:
-		return race->punch.phase >= PHASE_DONE;
-	case RACE_TCP:
-		return race->tcp.phase >= TCP_PUNCH_DONE;
-	case RACE_RELAY:
-		return race->relay.phase >= RELAY_DONE;
-	}
-	return true;
-}
-
-const struct path *race_path(const struct race *race, enum race_way way)
-{
-	if (!race->began[way])
-		return NULL;
-	switch (way) {
-	case RACE_UDP:
-		return race->punch.path.connected ? &race->punch.path : NULL;
-	case RACE_TCP:
-		return race->tcp.path.connected ? &race->tcp.path : NULL;
-	case RACE_RELAY:
-		return race->relay.path.connected ? &race->relay.path : NULL;
-	}
-	return NULL;
-}
-
-static const char *reason_of(const struct race *race, enum race_way way)
-{
-	switch (way) {
-	case RACE_UDP:
-		return race->punch.reason;
-	case RACE_TCP:
-		return race->tcp.reason;
-	case RACE_RELAY:
-		return race->relay.reason;
-	}
-	return "";
-}
-
-/* Works, and waits to be chosen. */
-static bool is_settled(const struct race *race, enum race_way way)
-{
-	const struct path *path = race_path(race, way);
-
-	return path && path->state == PATH_TALKING && !is_over(race, way);
-}
-
-/* Both have said "dialled": from here on packets go to the peer. */
-static bool has_gone(const struct race *race, enum race_way way)
-{
-	switch (way) {
-	case RACE_UDP:
-		return race->punch.phase >= PHASE_PUNCHING;
-	case RACE_TCP:
-		return race->tcp.phase >= TCP_PUNCH_PUNCHING;
-	case RACE_RELAY:
-		return race->relay.phase >= RELAY_ADMITTING;
-	}
-	return false;
-}
-
-static void drop(struct race *race, enum race_way way, uint64_t now)
-{
-	if (!race->began[way] || is_over(race, way))
-		return;
-	race->dropped[way] = true;
-	switch (way) {
-	case RACE_UDP:
-		punch_abandon(&race->punch, now);
-		break;
-	case RACE_TCP:
-		tcp_punch_abandon(&race->tcp, now);
-		break;
-	case RACE_RELAY:
-		relay_abandon(&race->relay, now);
-		break;
-	}
-}
-
-const char *race_outcome(const struct race *race, enum race_way way, const char **ret_reason)
-{
-	*ret_reason = "";
-	if (way > RACE_RELAY || !race->began[way])
-		return NULL;
-	if (race->phase >= RACE_CHOSEN && race->chosen == way && race_path(race, way))
-		return "won";
-	if (race_path(race, way))
-		return "unused";
-	if (race->dropped[way])
-		return "dropped";
-	*ret_reason = reason_of(race, way);
-	return is_over(race, way) ? "failed" : "dropped";
 }
 
 /* ---- beginning ---- */
@@ -173,6 +62,7 @@ static struct talk_config parked(const struct race *race)
 static void begin(struct race *race, enum race_way way, uint64_t now)
 {
 	race->began[way] = true;
+	race->dropped[way] = false;
 	race->began_at[way] = now;
 	race->gone_at[way] = 0;
 }
@@ -222,6 +112,7 @@ static void begin_relay(struct race *race, uint64_t now)
 		.timeout = race->config.timeout,
 		.say = race->config.say,
 		.say_context = race->config.say_context,
+		.allocates_within = choice_window(race),
 	};
 
 	config.meeting.session = race->names[RACE_RELAY];
@@ -231,7 +122,12 @@ static void begin_relay(struct race *race, uint64_t now)
 
 void race_start(struct race *race, const struct race_config *config, uint64_t now)
 {
+	uint8_t self[SELF_SIZE];
+
 	*race = (struct race){.config = *config, .started = now, .chosen = RACE_UDP};
+	random_fill(&config->meeting.random, self, sizeof(self));
+	offer_put(&race->config.meeting.offer, OFFER_SELF, self, sizeof(self));
+	offer_put(&race->config.tcp.offer, OFFER_SELF, self, sizeof(self));
 	race->config.talk.random = config->meeting.random;
 	if (config->with_portmap)
 		portmap_start(&race->portmap, &config->portmap, now);
@@ -255,104 +151,60 @@ static bool has_met(const struct race *race)
 	return race->punch.peer.stage >= SESSION_PAIRED;
 }
 
+/* Who was met over TCP under the common name is who was met over UDP. */
+static bool is_same_peer(const struct race *race)
+{
+	const struct introduction *udp = &race->punch.peer, *tcp = &race->tcp.peer;
+	const uint8_t *a, *b;
+	size_t length_a, length_b;
+
+	return tcp->stage >= SESSION_PAIRED &&
+	       offer_find(udp->offer, udp->offer_length, OFFER_SELF, &a, &length_a) &&
+	       offer_find(tcp->offer, tcp->offer_length, OFFER_SELF, &b, &length_b) &&
+	       length_a == length_b && memcmp(a, b, length_a) == 0;
+}
+
+static void begin_tcp_as_a_pair(struct race *race, uint64_t now)
+{
+	/* Nobody of ours waits where we waited alone; who does is to be told that we left. */
+	if (race->alone && !is_same_peer(race)) {
+		way_drop(race, RACE_TCP, now);
+		if (!way_is_quiet(race, RACE_TCP))
+			return;
+		race->began[RACE_TCP] = false;
+	}
+	race->alone = false;
+	if (race->began[RACE_TCP])
+		return;
+	name_after_token(race, RACE_TCP);
+	begin_tcp(race, now);
+}
+
+static void begin_tcp_alone(struct race *race, uint64_t now)
+{
+	if (race->began[RACE_TCP] || now < race->began_at[RACE_UDP] + ALONE_AFTER)
+		return;
+	race->alone = true;
+	snprintf(race->names[RACE_TCP], sizeof(race->names[RACE_TCP]), "%s/tcp",
+		 race->config.meeting.session);
+	begin_tcp(race, now);
+}
+
 static void begin_others(struct race *race, uint64_t now)
 {
 	const bool *with = race->config.with;
-	bool alone = race->alone;
 
-	if (has_met(race)) {
-		race->alone = false;
-		name_after_token(race, RACE_TCP);
+	if (with[RACE_TCP] && has_met(race))
+		begin_tcp_as_a_pair(race, now);
+	else if (with[RACE_TCP])
+		begin_tcp_alone(race, now);
+	if (with[RACE_RELAY] && has_met(race) && !race->began[RACE_RELAY]) {
 		name_after_token(race, RACE_RELAY);
-		/* Nobody can be waiting for us where we waited alone. */
-		if (with[RACE_TCP] && (!race->began[RACE_TCP] || alone))
-			begin_tcp(race, now);
-		if (with[RACE_RELAY] && !race->began[RACE_RELAY])
-			begin_relay(race, now);
-	} else if (with[RACE_TCP] && !race->began[RACE_TCP] &&
-		   now >= race->began_at[RACE_UDP] + ALONE_AFTER) {
-		race->alone = true;
-		snprintf(race->names[RACE_TCP], sizeof(race->names[RACE_TCP]), "%s/tcp",
-			 race->config.meeting.session);
-		begin_tcp(race, now);
+		begin_relay(race, now);
 	}
 }
 
 /* ---- choosing ---- */
-
-static uint64_t window(const struct race *race)
-{
-	uint64_t span = WINDOW_ROUND_TRIPS * race->punch.meeting.round_trip;
-
-	return span < WINDOW_MIN ? WINDOW_MIN : span > WINDOW_MAX ? WINDOW_MAX : span;
-}
-
-/* Until when @way is waited for if it does not end before; UINT64_MAX: until the very end. */
-static uint64_t patience(const struct race *race, enum race_way way)
-{
-	uint64_t since = race->gone_at[way] ? race->gone_at[way] : race->began_at[way];
-
-	if (way == RACE_RELAY || !race->config.with[RACE_RELAY])
-		return UINT64_MAX;
-	if (way == RACE_TCP)
-		return since + window(race);
-	/* Before both are ready nobody can tell. Then who guesses ports knows how long that takes,
-	 * and ends by itself; that there is no use in guessing is known at once. */
-	if (!race->gone_at[way])
-		return UINT64_MAX;
-	switch (race->punch.aim.guess.kind) {
-	case GUESS_PREDICTION:
-	case GUESS_BIRTHDAY:
-		return UINT64_MAX;
-	case GUESS_HOPELESS:
-		return since + window(race) / 4;
-	case GUESS_NOTHING:
-		break;
-	}
-	return since + window(race);
-}
-
-static bool is_hopeful(const struct race *race, enum race_way way, uint64_t now)
-{
-	return race->began[way] && !is_over(race, way) && now < patience(race, way);
-}
-
-static bool controls(const struct race *race)
-{
-	if (has_met(race))
-		return race->punch.peer.role == ROLE_CONTROLLING;
-	return race->began[RACE_TCP] && race->tcp.peer.role == ROLE_CONTROLLING;
-}
-
-/* The other peer, which controls, has chosen what it talks over. */
-static bool is_talked_over(const struct race *race, enum race_way way)
-{
-	const struct path *path = race_path(race, way);
-
-	return path && (path->talk.received > 0 || path->talk.bye_received);
-}
-
-/* True when it is not too early to say. */
-static bool find_best(const struct race *race, uint64_t now, enum race_way *ret)
-{
-	enum race_way way;
-
-	for (way = 0; way < RACE_WAYS; way++) {
-		*ret = way;
-		if (!controls(race) ? is_talked_over(race, way) : is_settled(race, way))
-			return true;
-		if (controls(race) && is_hopeful(race, way, now))
-			return false;
-	}
-	return false;
-}
-
-static struct path *path_of(struct race *race, enum race_way way)
-{
-	return way == RACE_UDP   ? &race->punch.path
-	       : way == RACE_TCP ? &race->tcp.path
-				 : &race->relay.path;
-}
 
 static void choose(struct race *race, enum race_way way, uint64_t now)
 {
@@ -361,11 +213,11 @@ static void choose(struct race *race, enum race_way way, uint64_t now)
 	race->phase = RACE_CHOSEN;
 	race->chosen = way;
 	race->chosen_at = now;
-	say(race, "%s chose: %s", controls(race) ? "we" : "the peer", race_way_name(way));
-	path_release(path_of(race, way), race->config.talk.messages, race->config.talk.hold, now);
+	say(race, "%s chose: %s", choice_is_ours(race) ? "we" : "the peer", race_way_name(way));
+	path_release(way_path(race, way), race->config.talk.messages, race->config.talk.hold, now);
 	for (other = 0; other < RACE_WAYS; other++)
 		if (other != way)
-			drop(race, other, now);
+			way_drop(race, other, now);
 }
 
 /* ---- ending ---- */
@@ -393,13 +245,13 @@ static void fail(struct race *race, uint64_t now)
 	for (way = 0; way < RACE_WAYS; way++) {
 		if (!race->began[way])
 			continue;
-		if (is_settled(race, way))
+		if (way_is_settled(race, way))
 			add_reason(race, way, "it worked, but the other peer did not choose it");
-		else if (!is_over(race, way))
+		else if (!way_is_over(race, way))
 			add_reason(race, way, "no end in sight");
 		else
-			add_reason(race, way, reason_of(race, way));
-		drop(race, way, now);
+			add_reason(race, way, way_reason(race, way));
+		way_drop(race, way, now);
 	}
 	say(race, "%s", race->reason);
 	end(race, RACE_FAILED, now);
@@ -411,9 +263,9 @@ static void fail_if_hopeless(struct race *race, uint64_t now)
 	bool hope = false;
 
 	for (way = 0; way < RACE_WAYS; way++)
-		hope |= race->began[way] && !is_over(race, way);
+		hope |= race->began[way] && !way_is_over(race, way);
 	/* Who is refused has no business in what the other two do. */
-	if (race->punch.meeting.phase == MEETING_REFUSED)
+	if (race->punch.meeting.phase == MEETING_REFUSED && !has_met(race))
 		hope = false;
 	if (!hope || now >= race->started + race->config.timeout)
 		fail(race, now);
@@ -423,10 +275,10 @@ static void end_if_said(struct race *race, uint64_t now)
 {
 	const struct path *path = race_path(race, race->chosen);
 
-	if (path->state == PATH_DONE && is_over(race, race->chosen)) {
+	if (path->state == PATH_DONE && way_is_over(race, race->chosen)) {
 		end(race, RACE_DONE, now);
-	} else if (is_over(race, race->chosen)) {
-		snprintf(race->reason, sizeof(race->reason), "%s", reason_of(race, race->chosen));
+	} else if (way_is_over(race, race->chosen)) {
+		snprintf(race->reason, sizeof(race->reason), "%s", way_reason(race, race->chosen));
 		end(race, RACE_LOST, now);
 	}
 }
@@ -436,7 +288,7 @@ static void note_gone(struct race *race, uint64_t now)
 	enum race_way way;
 
 	for (way = 0; way < RACE_WAYS; way++)
-		if (race->began[way] && !race->gone_at[way] && has_gone(race, way))
+		if (race->began[way] && !race->gone_at[way] && way_has_gone(race, way))
 			race->gone_at[way] = now;
 }
 
@@ -450,7 +302,7 @@ void race_follow(struct race *race, uint64_t now)
 		note_gone(race, now);
 		begin_others(race, now);
 		race->looked = now;
-		if (find_best(race, now, &way))
+		if (choice_find(race, now, &way))
 			choose(race, way, now);
 		else
 			fail_if_hopeless(race, now);
@@ -466,21 +318,8 @@ void race_stop(struct race *race, uint64_t now)
 	if (race->phase >= RACE_DONE)
 		return;
 	for (way = 0; way < RACE_WAYS; way++)
-		drop(race, way, now);
+		way_drop(race, way, now);
 	end(race, RACE_LOST, now);
-}
-
-static bool is_quiet(const struct race *race, enum race_way way)
-{
-	switch (way) {
-	case RACE_UDP:
-		return punch_over(&race->punch);
-	case RACE_TCP:
-		return tcp_punch_over(&race->tcp);
-	case RACE_RELAY:
-		return relay_over(&race->relay);
-	}
-	return true;
 }
 
 bool race_over(const struct race *race)
@@ -490,7 +329,7 @@ bool race_over(const struct race *race)
 	if (race->phase < RACE_DONE)
 		return false;
 	for (way = 0; way < RACE_WAYS; way++)
-		if (race->began[way] && !is_quiet(race, way))
+		if (race->began[way] && !way_is_quiet(race, way))
 			return false;
 	return !race->config.with_portmap || race->portmap.phase == PORTMAP_OVER;
 }
@@ -541,19 +380,12 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static uint64_t decision_due(const struct race *race)
 {
 	uint64_t due = race->started + race->config.timeout;
-	enum race_way way;
 
 	if (race->phase != RACE_RUNNING)
 		return UINT64_MAX;
 	if (race->config.with[RACE_TCP] && !race->began[RACE_TCP])
 		due = earlier(due, race->began_at[RACE_UDP] + ALONE_AFTER);
-	for (way = 0; way < RACE_WAYS; way++) {
-		/* A window that is over has been seen to be. */
-		if (race->began[way] && !is_over(race, way) && !is_settled(race, way) &&
-		    patience(race, way) > race->looked)
-			due = earlier(due, patience(race, way));
-	}
-	return due;
+	return earlier(due, choice_due(race));
 }
 
 uint64_t race_due(const struct race *race)

@@ -26,20 +26,29 @@ void meeting_start(struct meeting *meeting, const struct meeting_config *config,
 {
 	struct join *join = &meeting->join;
 
-	*meeting = (struct meeting){.rendezvous = config->rendezvous, .random = config->random};
+	*meeting = (struct meeting){
+		.rendezvous = config->rendezvous, .random = config->random, .offer = config->offer};
 	join->stage = JOIN_JOINED;
 	join->session_length = strnlen(config->session, SESSION_NAME_MAX);
 	memcpy(join->session, config->session, join->session_length);
 	join->private_count = config->private_count;
 	memcpy(join->privates, config->privates, sizeof(join->privates));
 	random_fill(&config->random, join->peer, sizeof(join->peer));
+	meeting_offer(meeting, NULL, 0);
 	rejoin(meeting, 100 * MSEC, SEC, now); /* RFC 3489 section 9.3's first interval */
 }
 
 void meeting_offer(struct meeting *meeting, const void *offer, size_t length)
 {
-	meeting->join.offer_length = length < OFFER_MAX ? length : OFFER_MAX;
-	memcpy(meeting->join.offer, offer, meeting->join.offer_length);
+	struct join *join = &meeting->join;
+	size_t before = meeting->offer.length;
+
+	memcpy(join->offer, meeting->offer.bytes, before);
+	join->offer_length = before;
+	if (length == 0 || length > OFFER_MAX - before)
+		return;
+	memcpy(join->offer + before, offer, length);
+	join->offer_length += length;
 }
 
 void meeting_dialled(struct meeting *meeting, uint64_t now)

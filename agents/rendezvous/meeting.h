@@ -13,7 +13,7 @@
 #define NATSIM_AGENTS_RENDEZVOUS_MEETING_H
 
 #include "agents/net/random.h"
-#include "agents/rendezvous/protocol.h"
+#include "agents/rendezvous/offer.h"
 #include "agents/stun/transaction.h"
 
 struct meeting_config {
@@ -21,6 +21,7 @@ struct meeting_config {
 	const char *session; /* 1 to SESSION_NAME_MAX bytes */
 	struct endpoint privates[PRIVATE_MAX];
 	size_t private_count;
+	struct offer offer; /* what the other peer is to know from the first on */
 	struct random_source random;
 };
 
@@ -36,6 +37,7 @@ struct meeting {
 	struct endpoint rendezvous;
 	enum meeting_phase phase;
 	struct random_source random;
+	struct offer offer; /* as configured */
 	struct join join;
 	uint8_t id[STUN_ID_SIZE]; /* of the Joins of this stage */
 	struct transaction joining;
@@ -49,7 +51,8 @@ struct meeting {
 
 void meeting_start(struct meeting *meeting, const struct meeting_config *config, uint64_t now);
 
-/* What the other peer shall know (offer.h); goes with the next Join. At most OFFER_MAX bytes. */
+/* What the other peer shall know besides (offer.h); goes with the next Join. In all at most
+ * OFFER_MAX bytes: what does not fit is left out. */
 void meeting_offer(struct meeting *meeting, const void *offer, size_t length);
 
 /* All is done that had to come first. Only when PAIRED. */

@@ -15,7 +15,10 @@ enum offer_item {
 	OFFER_MAPPED = 3,  /* an endpoint that a port mapping protocol gave it */
 	OFFER_NAT = 4,     /* its NAT's behaviours */
 	OFFER_CALL = 5,    /* empty: it sends nothing before it has heard the other */
+	OFFER_SELF = 6,    /* random bytes: the same peer in several sessions offers the same */
 };
+
+enum { SELF_SIZE = 8 };
 
 struct offer {
 	uint8_t bytes[OFFER_MAX];
