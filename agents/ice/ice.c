@@ -59,15 +59,17 @@ static void follow_path(struct ice *ice, uint64_t now)
 
 	if (ice->phase != ICE_TALKING)
 		return;
-	if (ice->path.state == PATH_DONE)
+	if (ice->path.state == PATH_DONE) {
 		finish(ice, ICE_DONE, now, "%s", "");
-	else if (ice->path.state == PATH_LOST)
+	} else if (ice->path.state == PATH_LOST) {
 		finish(ice, ICE_LOST, now,
 		       "nothing of the peer's came any more after it had acknowledged %u of %u "
 		       "messages and sent %u",
 		       talk->acknowledged, ice->config.talk.messages, talk->received);
-	else if (ice->path.state == PATH_SEEKING && now >= ice->selected + ice->config.timeout)
+	} else if (now >= ice->selected + ice->config.timeout && ice->path.state == PATH_SEEKING) {
+		path_lose(&ice->path, now);
 		finish(ice, ICE_LOST, now, "nothing came over the selected pair");
+	}
 }
 
 static void advance(struct ice *ice, uint64_t now)

@@ -2,19 +2,19 @@
 /*
  * How libnice is set, and why.
  *
- *   nomination  regular: the controlling side waits until no better pair is still being checked.
- *               With aggressive nomination a relayed pair may be used first and left again,
- *               and a test could not say over which path its payload went.
- *   timers      Ta 20 ms, as libnice has it. RTO 100 ms and four sendings instead of 500 ms and
- *               seven: a pair that no packet passes fails after about a second, and only then is
- *               the relayed one nominated. A path with a longer round trip works, too: what is
- *               repeated for nothing is answered twice.
- *   idle        500 ms, not 5 s: how long a side with no pair left to check waits for the other's
- *               nomination before it says that there is none. More than an RTO with its
- *               doubling is needed, as both started within a round trip of each other.
+ *   nomination  aggressive, its default. Its regular nomination takes the best as soon as two
+ *               pairs are valid. Two relayed ones are that before a direct one whose first check
+ *               came too early for a filter and is repeated after 500 ms: it
+ *               would then be chance which path two peers get. Aggressively the best that
+ *               works is selected in the end, though worse ones are on the way.
+ *   READY       is what we wait for, not CONNECTED: from then on no better pair is being checked,
+ *               and all payload goes over one path.
+ *   sendings    two of each check, not three. RTO is 500 ms at least and doubles but for the last,
+ *               so a pair that nothing passes fails after 750 ms instead of 2 s, and READY
+ *               has to wait for that. A check that is lost twice is missed.
+ *   idle        1 s, not 5 s: how long a side with no pair left to check waits for the other's
+ *               checks before it says that there is no path.
  *   off         TCP candidates (the verdicts here speak of UDP) and UPnP (another question).
- *
- * The path is told at READY, not at CONNECTED: from then on the selected pair stays.
  */
 #include "agents/ice/stack.h"
 
@@ -24,8 +24,6 @@
 
 enum {
 	COMPONENT = 1,
-	PACING_MS = 20,
-	RTO_MS = 500,
 	SENDINGS = 2,
 	IDLE_MS = 1000,
 };
@@ -170,9 +168,8 @@ static void set_up(struct stack *stack, const struct stack_config *config)
 {
 	char text[ADDR_TEXT_MAX];
 
-	g_object_set(stack->agent, "ice-tcp", FALSE, "upnp", FALSE, "stun-pacing-timer", PACING_MS,
-		     "stun-initial-timeout", RTO_MS, "stun-max-retransmissions", SENDINGS,
-		     "idle-timeout", IDLE_MS, NULL);
+	g_object_set(stack->agent, "ice-tcp", FALSE, "upnp", FALSE, "stun-max-retransmissions",
+		     SENDINGS, "idle-timeout", IDLE_MS, NULL);
 	if (config->stun.port != 0)
 		g_object_set(stack->agent, "stun-server", addr_format(&config->stun.addr, text),
 			     "stun-server-port", (guint)config->stun.port, NULL);
@@ -230,8 +227,7 @@ int stack_new(const struct stack_config *config, const struct stack_events *even
 	stack->events = *events;
 	stack->context = context;
 	stack->turn = config->turn;
-	stack->agent = nice_agent_new_full(NULL, NICE_COMPATIBILITY_RFC5245,
-					   NICE_AGENT_OPTION_REGULAR_NOMINATION);
+	stack->agent = nice_agent_new(NULL, NICE_COMPATIBILITY_RFC5245);
 	set_up(stack, config);
 	add_hosts(stack, config);
 	r = gather(stack, config, d);
