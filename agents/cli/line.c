@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agents/net/clock.h"
+#include "base/utf8.h"
 
 static void add(struct line *line, const char *bytes, size_t length)
 {
@@ -24,27 +25,6 @@ static void add_string(struct line *line, const char *string)
 	add(line, string, strlen(string));
 }
 
-/* How many bytes the UTF-8 character at @s has (RFC 3629 section 4), 0 when it is none. */
-static size_t utf8_length(const unsigned char *s)
-{
-	size_t length = s[0] < 0x80   ? 1
-			: s[0] < 0xc2 ? 0
-			: s[0] < 0xe0 ? 2
-			: s[0] < 0xf0 ? 3
-			: s[0] < 0xf5 ? 4
-				      : 0;
-	size_t i;
-
-	for (i = 1; i < length; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0; /* the final NUL ends up here too */
-	}
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90))
-		return 0;
-	return length;
-}
-
 static void add_quoted(struct line *line, const char *value)
 {
 	const unsigned char *s = (const unsigned char *)value;
@@ -52,7 +32,7 @@ static void add_quoted(struct line *line, const char *value)
 
 	add(line, "\"", 1);
 	while (*s) {
-		size_t length = utf8_length(s);
+		size_t length = utf8_length(s, SIZE_MAX);
 
 		if (length == 0) {
 			add_string(line, "\\ufffd");

@@ -1,42 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "verdict/escape.h"
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * How many bytes the UTF-8 character at @text has, 0 for an invalid one
- * (RFC 3629 section 4: no overlong forms, no surrogates, nothing above U+10FFFF).
- */
-static size_t utf8_length(const unsigned char *text, size_t left)
-{
-	size_t length = text[0] < 0x80   ? 1
-			: text[0] < 0xc2 ? 0
-			: text[0] < 0xe0 ? 2
-			: text[0] < 0xf0 ? 3
-			: text[0] < 0xf5 ? 4
-					 : 0;
-	size_t i;
-
-	if (!length || length > left)
-		return 0;
-	for (i = 1; i < length; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
-		return 0;
-	return length;
-}
-
-/* U+0080 to U+009F are controls too: some terminals take U+009B for ESC [. */
-static bool is_control(const unsigned char *c, size_t length)
-{
-	return (length == 1 && (c[0] < 0x20 || c[0] == 0x7f)) ||
-	       (length == 2 && c[0] == 0xc2 && c[1] < 0xa0);
-}
+#include "base/utf8.h"
 
 static void print_hex(const unsigned char *bytes, size_t count, FILE *out)
 {
@@ -53,7 +21,7 @@ void escape_print(const char *text, size_t length, const char *newline, FILE *ou
 		n = utf8_length(c, (size_t)(end - c));
 		if (*c == '\n')
 			fputs(newline, out);
-		else if (n && (*c == '\t' || !is_control(c, n)))
+		else if (n && (*c == '\t' || !utf8_is_control(c, n)))
 			fwrite(c, 1, n, out);
 		else
 			print_hex(c, n ? n : 1, out);
