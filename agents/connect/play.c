@@ -2,6 +2,8 @@
 #include "agents/connect/play.h"
 
 #include <errno.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "agents/net/clock.h"
 #include "agents/net/wait.h"
@@ -47,6 +49,22 @@ static void take_all(struct race *race, struct race_hands *hands, const bool rea
 		hands->ready(hands->context, clock_now());
 }
 
+static uint64_t next_due(const struct race *race, const struct race_hands *hands)
+{
+	uint64_t due = race_due(race), own = hands->due ? hands->due(hands->context) : UINT64_MAX;
+
+	return due < own ? due : own;
+}
+
+/* The signal that was waited for; another may come. */
+static bool is_seen_to(const struct race_hands *hands)
+{
+	struct signalfd_siginfo taken;
+
+	return hands->stop && hands->stop(hands->context, clock_now()) &&
+	       read(hands->signals, &taken, sizeof(taken)) == sizeof(taken);
+}
+
 int race_play(struct race *race, struct race_hands *hands)
 {
 	uint64_t end = UINT64_MAX, due;
@@ -64,12 +82,14 @@ int race_play(struct race *race, struct race_hands *hands)
 		fds[FD_SOCKETS] = hands->sockets.epoll;
 		fds[FD_LINKS] = hands->links.epoll;
 		fds[FD_EXTRA] = hands->extra;
-		due = race_due(race);
+		due = next_due(race, hands);
 		r = wait_for(end == UINT64_MAX ? hands->signals : -1, fds, FDS,
 			     due < end ? due : end, ready);
 		if (r < 0)
 			return r;
-		if (r == WAIT_STOP) {
+		if (r == WAIT_STOP && is_seen_to(hands)) {
+			continue;
+		} else if (r == WAIT_STOP) {
 			race_stop(race, clock_now());
 			end = clock_now() + FAREWELL;
 		} else if (r == WAIT_READY) {

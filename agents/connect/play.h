@@ -14,6 +14,10 @@ struct race_hands {
 	/* One more descriptor to be watched, -1 for none, and what to do when it is readable. */
 	int extra;
 	void (*ready)(void *context, uint64_t now);
+	/* When the caller itself wants to be told the time; NULL: never. */
+	uint64_t (*due)(const void *context);
+	/* A signal asks to end: true when the caller sees to it. NULL: it does not. */
+	bool (*stop)(void *context, uint64_t now);
 	/* Before every wait: tell what is new. Returns 0 or -errno. */
 	int (*tell)(void *context);
 	void *context;

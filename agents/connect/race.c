@@ -73,6 +73,7 @@ static void begin_udp(struct race *race, uint64_t now)
 		.meeting = race->config.meeting,
 		.talk = parked(race),
 		.timeout = race->config.timeout,
+		.patience = race->config.patience,
 		.repunch = 3,
 		.aim = race->config.aim,
 		.say = race->config.say,
@@ -91,7 +92,7 @@ static void begin_tcp(struct race *race, uint64_t now)
 	struct tcp_punch_config config = {
 		.meeting = race->config.tcp,
 		.talk = parked(race),
-		.timeout = race->config.timeout,
+		.timeout = race->met ? race->config.timeout : race->deadline - now,
 		.say = race->config.say,
 		.say_context = race->config.say_context,
 	};
@@ -125,6 +126,7 @@ void race_start(struct race *race, const struct race_config *config, uint64_t no
 	uint8_t self[SELF_SIZE];
 
 	*race = (struct race){.config = *config, .started = now, .chosen = RACE_UDP};
+	race->deadline = now + (config->patience ? config->patience : config->timeout);
 	random_fill(&config->meeting.random, self, sizeof(self));
 	offer_put(&race->config.meeting.offer, OFFER_SELF, self, sizeof(self));
 	offer_put(&race->config.tcp.offer, OFFER_SELF, self, sizeof(self));
@@ -214,6 +216,8 @@ static void choose(struct race *race, enum race_way way, uint64_t now)
 	race->chosen = way;
 	race->chosen_at = now;
 	say(race, "%s chose: %s", choice_is_ours(race) ? "we" : "the peer", race_way_name(way));
+	if (race->config.post)
+		path_carry(way_path(race, way), race->config.post);
 	path_release(way_path(race, way), race->config.talk.messages, race->config.talk.hold, now);
 	for (other = 0; other < RACE_WAYS; other++)
 		if (other != way)
@@ -267,7 +271,7 @@ static void fail_if_hopeless(struct race *race, uint64_t now)
 	/* Who is refused has no business in what the other two do. */
 	if (race->punch.meeting.phase == MEETING_REFUSED && !has_met(race))
 		hope = false;
-	if (!hope || now >= race->started + race->config.timeout)
+	if (!hope || now >= race->deadline)
 		fail(race, now);
 }
 
@@ -281,6 +285,15 @@ static void end_if_said(struct race *race, uint64_t now)
 		snprintf(race->reason, sizeof(race->reason), "%s", way_reason(race, race->chosen));
 		end(race, RACE_LOST, now);
 	}
+}
+
+static void note_met(struct race *race, uint64_t now)
+{
+	if (race->met || (!has_met(race) && race->tcp.peer.stage < SESSION_PAIRED))
+		return;
+	race->met = true;
+	if (race->config.patience)
+		race->deadline = now + race->config.timeout;
 }
 
 static void note_gone(struct race *race, uint64_t now)
@@ -299,6 +312,7 @@ void race_follow(struct race *race, uint64_t now)
 	if (race->phase == RACE_ASKING && race->portmap.phase != PORTMAP_ASKING)
 		begin_udp(race, now);
 	if (race->phase == RACE_RUNNING) {
+		note_met(race, now);
 		note_gone(race, now);
 		begin_others(race, now);
 		race->looked = now;
@@ -309,6 +323,12 @@ void race_follow(struct race *race, uint64_t now)
 	}
 	if (race->phase == RACE_CHOSEN)
 		end_if_said(race, now);
+}
+
+void race_release(struct race *race, uint64_t now)
+{
+	if (race->phase == RACE_CHOSEN)
+		path_release(way_path(race, race->chosen), race->config.talk.messages, 0, now);
 }
 
 void race_stop(struct race *race, uint64_t now)
@@ -379,7 +399,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* When something is to be decided, if nothing happens before. */
 static uint64_t decision_due(const struct race *race)
 {
-	uint64_t due = race->started + race->config.timeout;
+	uint64_t due = race->deadline;
 
 	if (race->phase != RACE_RUNNING)
 		return UINT64_MAX;

@@ -30,9 +30,11 @@ struct race_config {
 	struct turn_config turn;
 	struct aim_config aim;
 	bool with_portmap;
-	struct portmap_config portmap;                /* for the main socket's port */
-	struct talk_config talk;                      /* what is said once the way is chosen */
-	uint64_t timeout;                             /* nanoseconds, from start to a chosen way */
+	struct portmap_config portmap; /* for the main socket's port */
+	struct talk_config talk;       /* what is said once the way is chosen */
+	struct path_post *post;        /* carried by that way too; or NULL */
+	uint64_t timeout;              /* nanoseconds, from start to a chosen way */
+	uint64_t patience; /* the same, to meet the peer: `timeout` begins then; 0: at once */
 	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
 	void *say_context;
 };
@@ -51,6 +53,8 @@ struct race {
 	struct race_config config;
 	enum race_phase phase;
 	uint64_t started, ended;
+	uint64_t deadline; /* for a way to be chosen */
+	bool met;
 	uint64_t chosen_at;
 	enum race_way chosen;
 	bool began[RACE_WAYS];
@@ -82,6 +86,9 @@ void race_refused(struct race *race, size_t socket, const struct udp_error *erro
 
 /* Of connections: call tcp/punch.h's functions with &race->tcp, then this. */
 void race_follow(struct race *race, uint64_t now);
+
+/* Everything is said that was to be: the way chosen may end, once the peer is of that mind too. */
+void race_release(struct race *race, uint64_t now);
 
 /* It is to end now; what is left to be said is sent with race_send() and race_act(). */
 void race_stop(struct race *race, uint64_t now);
