@@ -21,12 +21,13 @@ say "man page"
 mandoc -T lint -W warning sim/*.[15]
 
 say "tests"
-ctest --test-dir build --output-on-failure
+# Most of them wait for timers most of the time.
+ctest --test-dir build --output-on-failure -j "$(nproc)"
 
 say "pure code under AddressSanitizer and UndefinedBehaviorSanitizer"
 cmake --preset sanitize -DNATSIM_WERROR=ON >/dev/null
-cmake --build --preset sanitize --target all tests -- --quiet
-ctest --test-dir build-sanitize --output-on-failure -L unit
+cmake --build --preset sanitize --target unit-tests -- --quiet
+ctest --test-dir build-sanitize --output-on-failure -j "$(nproc)" -L unit
 
 say "fuzzers, a short bounded run each (ci/fuzz.sh runs them longer)"
 ci/fuzz.sh 20000
