@@ -30,4 +30,4 @@ cmake --build --preset sanitize --target unit-tests -- --quiet
 ctest --test-dir build-sanitize --output-on-failure -j "$(nproc)" -L unit
 
 say "fuzzers, a short bounded run each (ci/fuzz.sh runs them longer)"
-ci/fuzz.sh 20000
+ci/fuzz.sh 5000

@@ -8,10 +8,11 @@
 
 #include "agents/icmp/knock.h"
 #include "agents/net/clock.h"
+#include "fuzz/recipe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { TURNS = 40, PACKET_MAX = 2048 };
+enum { TURNS = 8, PACKET_MAX = 2048 };
 
 static const struct endpoint peer = {.addr = {AF_INET, {5, 6, 7, 8}}, .port = 2222};
 
@@ -112,7 +113,7 @@ static void knock_with(const struct endpoint *whom, const uint8_t *data, size_t 
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void consider(const uint8_t *data, size_t size)
 {
 	const struct endpoint nobody = {0};
 	struct icmp_error error;
@@ -120,5 +121,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)icmp_read_error(data, size, &error);
 	knock_with(&nobody, data, size);
 	knock_with(&peer, data, size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t message[RECIPE_SIZE];
+
+	if (size > 0 && data[0] & 8)
+		consider(data, size);
+	else
+		consider(message, recipe_write(data, size, message));
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "agents/nat_check/client.h"
 #include "agents/nat_check/server.h"
 #include "agents/net/clock.h"
+#include "fuzz/recipe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -129,7 +130,7 @@ static void ask_the_helpers(const uint8_t *data, size_t size)
 		abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void consider(const uint8_t *data, size_t size)
 {
 	size_t i;
 
@@ -139,5 +140,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tell_the_detector(data, size);
 	tell_the_client(data, size);
 	ask_the_helpers(data, size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t message[RECIPE_SIZE];
+
+	if (size > 0 && data[0] & 8)
+		consider(data, size);
+	else
+		consider(message, recipe_write(data, size, message));
 	return 0;
 }

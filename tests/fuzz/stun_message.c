@@ -12,6 +12,7 @@
 #include "agents/rendezvous/server.h"
 #include "agents/stun/integrity.h"
 #include "agents/stun/server.h"
+#include "fuzz/recipe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -162,7 +163,7 @@ static void tell_the_puncher(const uint8_t *data, size_t size)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void consider(const uint8_t *data, size_t size)
 {
 	struct stun_message message;
 
@@ -171,5 +172,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ask_the_server(data, size);
 	ask_the_rendezvous(data, size);
 	tell_the_puncher(data, size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t message[RECIPE_SIZE];
+
+	if (size > 0 && data[0] & 8)
+		consider(data, size);
+	else
+		consider(message, recipe_write(data, size, message));
 	return 0;
 }

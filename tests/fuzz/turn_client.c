@@ -11,6 +11,7 @@
 #include "agents/relay/relay.h"
 #include "agents/rendezvous/server.h"
 #include "agents/stun/integrity.h"
+#include "fuzz/recipe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -216,11 +217,21 @@ static void relay_it(const uint8_t *data, size_t size)
 	rendezvous_free(rendezvous);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void consider(const uint8_t *data, size_t size)
 {
 	tell_the_client(data, size);
 	tell_the_relaying(data, size);
 	write_a_letter(data, size);
 	relay_it(data, size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t message[RECIPE_SIZE];
+
+	if (size > 0 && data[0] & 8)
+		consider(data, size);
+	else
+		consider(message, recipe_write(data, size, message));
 	return 0;
 }
