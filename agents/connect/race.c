@@ -247,15 +247,15 @@ static void fail(struct race *race, uint64_t now)
 	enum race_way way;
 
 	for (way = 0; way < RACE_WAYS; way++) {
+		bool settled = way_is_settled(race, way);
+
 		if (!race->began[way])
 			continue;
-		if (way_is_settled(race, way))
-			add_reason(race, way, "it worked, but the other peer did not choose it");
-		else if (!way_is_over(race, way))
-			add_reason(race, way, "no end in sight");
-		else
-			add_reason(race, way, way_reason(race, way));
 		way_drop(race, way, now);
+		race->dropped[way] = false; /* it was waited for */
+		add_reason(race, way,
+			   settled ? "it worked, but the other peer did not choose it"
+				   : way_reason(race, way));
 	}
 	say(race, "%s", race->reason);
 	end(race, RACE_FAILED, now);

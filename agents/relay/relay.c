@@ -141,7 +141,7 @@ static void follow_path(struct relay *relay, uint64_t now)
 /* Why there is no path, from what was seen. */
 static void fail_late(struct relay *relay, uint64_t now)
 {
-	double seconds = to_ms(relay->config.timeout) / 1000;
+	double seconds = to_ms(now - relay->started) / 1000;
 	char text[ENDPOINT_TEXT_MAX];
 
 	if (relay->config.with_turn && relay->turn.phase == TURN_ALLOCATING)
@@ -224,8 +224,10 @@ static void advance(struct relay *relay, uint64_t now)
 
 void relay_abandon(struct relay *relay, uint64_t now)
 {
-	if (relay->phase < RELAY_DONE)
-		finish(relay, RELAY_FAILED, now, "not needed");
+	if (relay->phase < RELAY_TALKING)
+		fail_late(relay, now);
+	else if (relay->phase == RELAY_TALKING)
+		finish(relay, RELAY_FAILED, now, "it is not needed");
 	advance(relay, now);
 }
 
