@@ -92,7 +92,7 @@ static void begin_tcp(struct race *race, uint64_t now)
 	struct tcp_punch_config config = {
 		.meeting = race->config.tcp,
 		.talk = parked(race),
-		.timeout = race->met ? race->config.timeout : race->deadline - now,
+		.timeout = race->met_at ? race->config.timeout : race->deadline - now,
 		.say = race->config.say,
 		.say_context = race->config.say_context,
 	};
@@ -289,9 +289,9 @@ static void end_if_said(struct race *race, uint64_t now)
 
 static void note_met(struct race *race, uint64_t now)
 {
-	if (race->met || (!has_met(race) && race->tcp.peer.stage < SESSION_PAIRED))
+	if (race->met_at || (!has_met(race) && race->tcp.peer.stage < SESSION_PAIRED))
 		return;
-	race->met = true;
+	race->met_at = now;
 	if (race->config.patience)
 		race->deadline = now + race->config.timeout;
 }
@@ -325,10 +325,10 @@ void race_follow(struct race *race, uint64_t now)
 		end_if_said(race, now);
 }
 
-void race_release(struct race *race, uint64_t now)
+void race_part(struct race *race, uint64_t patience, uint64_t now)
 {
 	if (race->phase == RACE_CHOSEN)
-		path_release(way_path(race, race->chosen), race->config.talk.messages, 0, now);
+		path_part(way_path(race, race->chosen), patience, now);
 }
 
 void race_stop(struct race *race, uint64_t now)

@@ -54,7 +54,7 @@ struct race {
 	enum race_phase phase;
 	uint64_t started, ended;
 	uint64_t deadline; /* for a way to be chosen */
-	bool met;
+	uint64_t met_at;   /* the peer; 0: not yet */
 	uint64_t chosen_at;
 	enum race_way chosen;
 	bool began[RACE_WAYS];
@@ -87,8 +87,8 @@ void race_refused(struct race *race, size_t socket, const struct udp_error *erro
 /* Of connections: call tcp/punch.h's functions with &race->tcp, then this. */
 void race_follow(struct race *race, uint64_t now);
 
-/* Everything is said that was to be: the way chosen may end, once the peer is of that mind too. */
-void race_release(struct race *race, uint64_t now);
+/* Everything is said over the way chosen that was to be: path_part() it. */
+void race_part(struct race *race, uint64_t patience, uint64_t now);
 
 /* It is to end now; what is left to be said is sent with race_send() and race_act(). */
 void race_stop(struct race *race, uint64_t now);

@@ -337,6 +337,15 @@ void path_release(struct path *path, uint32_t messages, uint64_t hold, uint64_t 
 	talk_release(&path->talk, messages, hold, now);
 }
 
+void path_part(struct path *path, uint64_t patience, uint64_t now)
+{
+	path_release(path, path->config.messages, 0, now);
+	if (patience) {
+		path->talk.config.patience = patience;
+		path->rounds = path->seal.round;
+	}
+}
+
 void path_refused(struct path *path, const struct endpoint *to, uint64_t now)
 {
 	if (path->state != PATH_TALKING || !endpoint_equal(to, &path->candidates.settled->to))

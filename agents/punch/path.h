@@ -88,6 +88,12 @@ void path_release(struct path *path, uint32_t messages, uint64_t hold, uint64_t 
  */
 void path_carry(struct path *path, struct path_post *post);
 
+/*
+ * Nothing more is to be said: it may end, once the peer is of that mind too. Unless @patience is 0,
+ * a peer that is not heard for so long is not looked for again.
+ */
+void path_part(struct path *path, uint64_t patience, uint64_t now);
+
 /* It was sought again for long enough: give up. */
 void path_lose(struct path *path, uint64_t now);
 
