@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -37,6 +38,7 @@ struct spawning {
 	const struct lab *lab;
 	size_t node;
 	char *const *argv;
+	const char *path;              /* its PATH, NULL for ours */
 	int input;                     /* its stdin, -1 for none */
 	int out[2], err[2], failed[2]; /* pipes: we read, the child writes */
 };
@@ -81,6 +83,25 @@ static int redirect(const struct spawning *s)
 	return 0;
 }
 
+/*
+ * A topology's commands find the agents by name, and before others of that name: what a file
+ * means must not depend on the machine (Debian's ppp has a chat too). Returns NULL without agents.
+ */
+static char *path_with_agents(void)
+{
+	AUTO_DIAG struct diag ignored = {0};
+	AUTO_FREE char *agent = NULL;
+	const char *path = getenv("PATH");
+	char *ret;
+
+	if (lab_agent_path("rendezvous", &agent, &ignored) < 0)
+		return NULL;
+	*strrchr(agent, '/') = '\0';
+	if (asprintf(&ret, "%s%s%s", agent, path ? ":" : "", path ? path : "") < 0)
+		return NULL;
+	return ret;
+}
+
 static int set_habits(const struct spawning *s)
 {
 	const struct rlimit no_core = {0};
@@ -93,6 +114,8 @@ static int set_habits(const struct spawning *s)
 		files.rlim_cur = FILES_USUAL;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	if (s->path && setenv("PATH", s->path, 1) < 0)
+		return -errno;
 	return setenv("NATSIM_NODE", s->lab->topo->nodes[s->node].name, 1) < 0 ? -errno : 0;
 }
 
@@ -248,11 +271,13 @@ static int start(struct lab *lab, struct spawning *s, struct program_run *run, s
 int spawn(struct lab *lab, size_t node, char *const argv[], int input, void *tag,
 	  struct child **ret, struct diag *d)
 {
+	AUTO_FREE char *path = path_with_agents();
 	CLEANUP(spawning_close)
 	struct spawning s = {
 		.lab = lab,
 		.node = node,
 		.argv = argv,
+		.path = path,
 		.input = input,
 		.out = {-1, -1},
 		.err = {-1, -1},
