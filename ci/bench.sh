@@ -110,4 +110,34 @@ line=$("$build/bench/bench_stun_rate" "$build/stun-server")
 report "Binding requests answered ($(jq .stun_server_per_s <<<"$line")/s), ours / coturn's" \
 	"$(jq .ratio <<<"$line")" "" ">=" 1
 
+# first_payload AGENT PATH ROUNDS TOPOLOGY...: milliseconds until a payload had come back over the
+# path, since the later of both peers had started, in $payload: the median over all pairs and rounds.
+first_payload() {
+	local agent=$1 path=$2 rounds=$3 values=() round json topology
+	shift 3
+	for ((round = 0; round < rounds; round++)); do
+		for topology; do
+			if ! json=$("$build/natsim" run --no-self-check --format json "$topology"); then
+				echo "  $topology: an expectation did not hold"
+				failed=1
+			fi
+			mapfile -t -O "${#values[@]}" values < <(jq --arg agent "$agent" --arg path "$path" '
+				.runs[].steps[] | select(.programs)
+				| [.programs[] | select(.agent == $agent and .result.path == $path).result]
+				| select(length == 2) | map(.connect_ms + .rtt_ms) | min * 1000 | round / 1000' <<<"$json")
+		done
+	done
+	payload=$(printf '%s\n' "${values[@]}" | median)
+}
+
+echo
+echo "two peers, from the start of the later one to the first payload and back"
+first_payload punch direct 15 topologies/double-nat.yaml topologies/punch-full-full.yaml \
+	topologies/punch-restricted-restricted.yaml
+report "cone pairs, by hole punching" "$payload" ms "<" 10
+first_payload punch direct 7 topologies/predict-both.yaml topologies/predict-steps.yaml
+report "ports that are predicted, one side and both" "$payload" ms "<" 100
+first_payload connect relayed 1 topologies/connect-relayed.yaml
+report "connect, where only a relay is left" "$payload" ms "<" 1000
+
 exit "$failed"
