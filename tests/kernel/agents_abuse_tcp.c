@@ -86,6 +86,7 @@ static int body_connections(void *data)
 		const struct siege *siege = &table[which];
 		AUTO_BUILT struct built built;
 		struct child *server;
+		unsigned long requests, replies;
 		uint64_t deadline;
 		int i, files;
 
@@ -112,6 +113,7 @@ static int body_connections(void *data)
 			       files_of(server), files);
 			EXPECT(answers(&built, siege), "%s: no answer", siege->program);
 		}
+		EXPECT(end_server(&built, server, &requests, &replies) == 0, "see above");
 	}
 	return 0;
 }
