@@ -135,6 +135,29 @@ static const struct agent_option connect_options[] = {
 	{0},
 };
 
+static const struct agent_option chat_options[] = {
+	{"rendezvous", OPTION_ENDPOINT, FILL_RENDEZVOUS_SERVER, true},
+	{"session", OPTION_TEXT, FILL_NONE, true},
+	{"json", OPTION_FLAG, FILL_SET, false},
+	{"name", OPTION_TEXT, FILL_NONE, false},
+	{"say", OPTION_TEXT, FILL_NONE, false},
+	{"port", OPTION_PORT, FILL_NONE, false},
+	{"stun", OPTION_ENDPOINT, FILL_STUN_SERVER, false},
+	{"birthday", OPTION_FLAG, FILL_NONE, false},
+	{"ports", OPTION_TEXT, FILL_NONE, false},
+	{"turn", OPTION_ENDPOINT, FILL_NONE, false},
+	{"user", OPTION_TEXT, FILL_NONE, false},
+	{"password", OPTION_TEXT, FILL_NONE, false},
+	{"port-mapping", OPTION_TEXT, FILL_NONE, false},
+	{"gateway", OPTION_ADDRESS, FILL_NONE, false},
+	{"no-tcp", OPTION_FLAG, FILL_NONE, false},
+	{"no-relay", OPTION_FLAG, FILL_NONE, false},
+	{"messages", OPTION_NUMBER, FILL_NONE, false},
+	{"keepalive", OPTION_SECONDS, FILL_NONE, false},
+	{"timeout", OPTION_SECONDS, FILL_NONE, false},
+	{0},
+};
+
 static const struct agent_option ice_options[] = {
 	{"rendezvous", OPTION_ENDPOINT, FILL_RENDEZVOUS_SERVER, true},
 	{"session", OPTION_TEXT, FILL_NONE, true},
@@ -212,6 +235,12 @@ static const char *const connect_fields[] = {
 	"mapping", "guess",      "tried",      "packets",      "sent",   "received",
 	"rtt_ms",  "connect_ms", "elapsed_ms", "reason",       NULL};
 
+static const char *const chat_fields[] = {
+	"path",   "technique", "transport",    "local",     "public", "peer_public", "peer",
+	"relay",  "relayed",   "peer_relayed", "mapped",    "blind",  "mapping",     "guess",
+	"tried",  "packets",   "sent",         "received",  "rtt_ms", "connect_ms",  "elapsed_ms",
+	"reason", "said",      "heard",        "peer_name", "last",   NULL};
+
 const struct agent agents[] = {
 	{"stun-server", "a STUN server with two addresses and two ports", true, stun_server_options,
 	 no_fields},
@@ -230,6 +259,8 @@ const struct agent agents[] = {
 	 relay_fields},
 	{"connect", "reaches the other peer of a session by the best way there is", false,
 	 connect_options, connect_fields},
+	{"chat", "lets two people type lines to each other over the best way there is", false,
+	 chat_options, chat_fields},
 	{"ice", "makes a path to the other peer of a session with libnice", false, ice_options,
 	 ice_fields},
 	{"port-map", "asks the gateway to let the internet reach a port", false, port_map_options,

@@ -25,6 +25,7 @@ enum option_type {
 /* What a missing option is filled with. */
 enum option_fill {
 	FILL_NONE,
+	FILL_SET,               /* a flag that natsim needs to read what the agent says */
 	FILL_OWN_ADDRESS,       /* the node's own primary address towards the internet */
 	FILL_SECOND_ADDRESS,    /* its second address there, if it has one */
 	FILL_STUN_SERVER,       /* where the newest earlier `start` of stun-server runs */

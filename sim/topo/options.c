@@ -283,6 +283,7 @@ static bool fill_value(const struct topo *topo, const struct program *program,
 
 	switch (fill) {
 	case FILL_NONE:
+	case FILL_SET:
 		return false;
 	case FILL_OWN_ADDRESS:
 	case FILL_SECOND_ADDRESS:
@@ -306,6 +307,7 @@ static void tell_missing(struct loader *loader, const struct yaml *at,
 
 	switch (option->fill) {
 	case FILL_NONE:
+	case FILL_SET:
 		mistake(loader->source, at->span, "\"%s\" needs a %s", name, option->name);
 		remedy(loader->source, "add \"%s: ...\" beside it", option->name);
 		break;
@@ -336,6 +338,10 @@ int fill_options(struct loader *loader, const struct yaml *map, struct program *
 	for (option = program->agent->options; option->name && r == 0; option++) {
 		if (yaml_get(map, option->name))
 			continue;
+		if (option->fill == FILL_SET) {
+			r = option_add(program, option->name, NULL);
+			continue;
+		}
 		/* What follows from a wrong picture would be wrong too, and what is missing may be
 		 * there. */
 		if (option->fill != FILL_NONE &&
