@@ -164,7 +164,7 @@ Test(stun_server, does_not_talk_to_another_for_ever, .timeout = 60)
 
 /* ---- rendezvous ---- */
 
-enum { SESSIONS = 10000, MEMORY_MAX_KIB = 40 * 1024 };
+enum { SESSIONS = 10000, MEMORY_MAX_KIB = 20 * 1024 };
 
 /* The stage that @peer of @session is told, 0 without an answer, or the code of a refusal. */
 static unsigned int join(int fd, unsigned int session, uint8_t peer)
