@@ -234,10 +234,18 @@ void portmap_refused(struct portmap *portmap, const struct endpoint *to, uint64_
 	end(portmap, PORTMAP_REFUSED);
 }
 
+/* It was asked for a port, and may have granted one. */
+static bool may_be_granted(const struct portmap *portmap)
+{
+	return portmap->phase == PORTMAP_ASKING && portmap->knows_address && portmap->interval != 0;
+}
+
 void portmap_release(struct portmap *portmap, uint64_t now)
 {
-	if (portmap->phase != PORTMAP_HELD)
-		return;
-	portmap->phase = PORTMAP_DELETING;
-	ask(portmap, now);
+	if (portmap->phase == PORTMAP_HELD || may_be_granted(portmap)) {
+		portmap->phase = PORTMAP_DELETING;
+		ask(portmap, now);
+	} else if (portmap->phase == PORTMAP_ASKING) {
+		end(portmap, PORTMAP_DELETED);
+	}
 }

@@ -70,7 +70,8 @@ void portmap_receive(struct portmap *portmap, const struct endpoint *from, const
 /* An ICMP error came for what was sent to @to. */
 void portmap_refused(struct portmap *portmap, const struct endpoint *to, uint64_t now);
 
-/* Give it back; over when the gateway has confirmed, or has not for the timeout. */
+/* Give it back, also one that is still being asked for; over when the gateway has confirmed, or has
+ * not for the timeout. */
 void portmap_release(struct portmap *portmap, uint64_t now);
 
 #endif

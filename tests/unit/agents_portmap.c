@@ -346,6 +346,30 @@ Test(keeping, gives_it_back_when_told)
 	cr_expect_eq(stage.portmap.outcome, PORTMAP_DELETED);
 }
 
+Test(keeping, gives_back_what_it_is_still_asking_for)
+{
+	struct stage stage = stage_new(PORTMAP_PCP, &udp, true);
+
+	cr_assert(says(&stage, 1000 * SEC));
+	portmap_release(&stage.portmap, 1000 * SEC);
+	cr_expect_neq(stage.portmap.phase, PORTMAP_OVER, "the gateway may have granted it");
+	answers(&stage, 0, 5000, 7200, 1000 * SEC); /* it has */
+	cr_assert(says(&stage, 1000 * SEC));
+	cr_expect_arr_eq(stage.asked + 4, ((uint8_t[]){0, 0, 0, 0}), 4, "a lifetime");
+	answers(&stage, 0, 5000, 0, 1000 * SEC);
+	cr_expect_eq(stage.portmap.outcome, PORTMAP_DELETED);
+}
+
+Test(keeping, what_was_never_asked_for_needs_not_be_given_back)
+{
+	struct stage stage = stage_new(PORTMAP_NAT_PMP, &udp, true);
+
+	cr_assert(says(&stage, 1000 * SEC)); /* for the address */
+	portmap_release(&stage.portmap, 1000 * SEC);
+	cr_expect_eq(stage.portmap.phase, PORTMAP_OVER);
+	cr_expect_not(says(&stage, 1001 * SEC));
+}
+
 /* ---- finding a device by UPnP ---- */
 
 Test(ssdp, takes_a_gateways_answer_and_no_other)
