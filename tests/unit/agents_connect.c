@@ -241,6 +241,22 @@ Test(strangers, a_third_peer_is_refused_at_once_and_disturbs_nobody)
 	free_world(world);
 }
 
+Test(strangers, a_third_peer_that_waited_over_tcp_is_refused_too)
+{
+	struct world *world = make_strict(1);
+
+	add_home(world, PEER_C, FAKE_ENDPOINT_INDEPENDENT, FAKE_ADDRESS_AND_PORT);
+	world->hosts[PEER_C].present = true;
+	world->hosts[PEER_C].udp_from = 650 * MSEC; /* its next Join is due after 700 ms */
+	world->hosts[PEER_A].start = world->hosts[PEER_B].start = 600 * MSEC;
+	play(world);
+	expect_path(world, RACE_RELAY, "rendezvous-relay", "a third one");
+	expect_end(world, PEER_C, RACE_FAILED, "udp: session refused");
+	cr_expect(world->hosts[PEER_C].race.alone, "it began TCP alone");
+	cr_expect_lt(world->hosts[PEER_C].race.ended, beginning + 710 * MSEC);
+	free_world(world);
+}
+
 Test(strangers, a_name_of_ones_own_is_nobody_elses)
 {
 	struct world *world = make_cones(1);
