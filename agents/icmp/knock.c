@@ -68,7 +68,7 @@ static void derive(const char *session, const char *purpose, uint8_t ret[16])
 void knock_start(struct knock *knock, const struct knock_config *config, uint64_t now)
 {
 	const struct transaction_timing timing = {.first = 20 * MSEC, .longest = 200 * MSEC};
-	struct seal seal;
+	struct seal seal = {0};
 
 	*knock = (struct knock){.config = *config, .started = now, .next = now};
 	_Static_assert(TOKEN_SIZE == 16 && ICMP_TAG_SIZE == 16, "what derive() writes");

@@ -170,6 +170,30 @@ Test(knock, an_error_about_the_ping_brings_the_two_together)
 	cr_expect_not(world.listener.blind);
 }
 
+/* As whoever called before us may have left the stack. */
+static __attribute__((noinline)) void soil_the_stack(void)
+{
+	volatile uint8_t bytes[8192];
+	size_t i;
+
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = 0xaa;
+}
+
+/* Nothing was seen of the other, and no path has died: to say else would send it elsewhere. */
+Test(knock, begins_with_nothing_to_say_about_earlier_rounds)
+{
+	struct fakenet net = {.seed = 7};
+	const struct knock_config own = {
+		.session = "demo", .port = 2222, .talk = {.random = fake_random_source(&net)}};
+	struct knock knock;
+
+	soil_the_stack();
+	knock_start(&knock, &own, SEC);
+	cr_expect_eq(knock.path.seal.round, 0, "round %u", knock.path.seal.round);
+	cr_expect_eq(knock.path.seal.sight, 0, "sight %u", knock.path.seal.sight);
+}
+
 Test(knock, who_does_not_know_the_session_is_not_answered)
 {
 	struct world world;
