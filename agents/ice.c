@@ -31,7 +31,7 @@ struct peer {
 	GMainLoop *loop;
 	GSource *timer;
 	struct ice_pair pair;
-	bool told_gathered, told_paired, told_connected, told_result;
+	bool told_gathered, told_paired, told_connected;
 	uint64_t closing; /* since when */
 	int error;        /* stdout's, or -EINTR */
 };
@@ -145,7 +145,6 @@ static int tell_result(struct peer *peer)
 	const struct talk *talk = &core->path.talk;
 	struct line line;
 
-	peer->told_result = true;
 	line_begin(&line, "result");
 	line_text(&line, "path", path_name(peer));
 	line_endpoint(&line, "local", core->selected ? &peer->pair.base : &ours.host);
@@ -182,6 +181,17 @@ static int tell_news(struct peer *peer)
 	if (r == 0 && !peer->told_connected && peer->core.path.connected)
 		r = tell_connected(peer);
 	return r;
+}
+
+/* Nothing more is to be said; what is left is to give back what a TURN server keeps for us. */
+static void close_stack(struct peer *peer)
+{
+	peer->closing = clock_now();
+	if (peer->turn.port != 0)
+		stack_close(peer->stack);
+	else
+		end(peer, peer->error);
+	wake(peer);
 }
 
 /* ---- what comes ---- */
@@ -221,7 +231,9 @@ static void on_payload(void *context, const void *bytes, size_t length)
 
 static void on_closed(void *context)
 {
-	end(context, 0);
+	struct peer *peer = context;
+
+	end(peer, peer->error);
 }
 
 static void on_signalling(void *context, size_t socket, const struct endpoint *from,
@@ -254,8 +266,9 @@ static gboolean on_signal(gint fd, GIOCondition condition, gpointer context)
 	(void)condition;
 	if (exchange_leave(&peer->core.exchange, &datagram))
 		(void)sockets_send(&peer->sockets, &datagram);
-	end(peer, -EINTR);
-	return G_SOURCE_CONTINUE;
+	peer->error = -EINTR;
+	close_stack(peer);
+	return G_SOURCE_REMOVE;
 }
 
 /* ---- what is done ---- */
@@ -282,35 +295,31 @@ static void check_if_told(struct peer *peer)
 			   clock_now());
 }
 
-/* The result is known. What is left is to give back what the TURN server keeps for us. */
-static int wind_up(struct peer *peer)
+static uint64_t do_all(struct peer *peer)
 {
-	int r = tell_result(peer);
-
-	peer->closing = clock_now();
-	if (r == 0 && peer->turn.port != 0)
-		stack_close(peer->stack);
-	else
-		end(peer, r);
-	return r;
-}
-
-static gboolean on_timer(gpointer context)
-{
-	struct peer *peer = context;
-	uint64_t due;
 	int r;
 
 	check_if_told(peer);
 	send_all(peer);
 	r = tell_news(peer);
-	if (r == 0 && !peer->told_result && ice_over(&peer->core))
-		r = wind_up(peer);
+	if (r == 0 && ice_over(&peer->core)) {
+		r = tell_result(peer);
+		close_stack(peer);
+	}
 	if (r < 0)
 		end(peer, r);
-	if (peer->closing && clock_now() >= peer->closing + CLOSING)
-		end(peer, 0);
-	due = peer->closing ? peer->closing + CLOSING : ice_due(&peer->core);
+	return ice_due(&peer->core);
+}
+
+static gboolean on_timer(gpointer context)
+{
+	struct peer *peer = context;
+	uint64_t due = peer->closing ? UINT64_MAX : do_all(peer);
+
+	if (peer->closing)
+		due = peer->closing + CLOSING;
+	if (peer->closing && clock_now() >= due)
+		end(peer, peer->error);
 	/* A microsecond late rather than a nanosecond early. */
 	g_source_set_ready_time(peer->timer, due == UINT64_MAX ? -1 : (gint64)(due / 1000 + 1));
 	return G_SOURCE_CONTINUE;
@@ -411,6 +420,8 @@ int main(int argc, char *argv[])
 		{0, "password", "TEXT", "of the TURN server", CLI_TEXT, &words.password, 0, false},
 		{0, "messages", "N", "payload messages to send (50)", CLI_NUMBER, &messages,
 		 1000000, false},
+		{0, "patience", "SECONDS", "a path is dead that answers nothing so long (5)",
+		 CLI_SECONDS, &config.talk.patience, 3600, false},
 		{0, "timeout", "SECONDS", "from start to a working path (10)", CLI_SECONDS,
 		 &config.timeout, 3600, false},
 		{'v', "verbose", NULL, "let libnice tell each step on stderr", CLI_FLAG, &verbose,

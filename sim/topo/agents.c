@@ -166,6 +166,7 @@ static const struct agent_option ice_options[] = {
 	{"user", OPTION_TEXT, FILL_NONE, false},
 	{"password", OPTION_TEXT, FILL_NONE, false},
 	{"messages", OPTION_NUMBER, FILL_NONE, false},
+	{"patience", OPTION_SECONDS, FILL_NONE, false},
 	{"timeout", OPTION_SECONDS, FILL_NONE, false},
 	{0},
 };

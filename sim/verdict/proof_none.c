@@ -43,6 +43,15 @@ struct scene {
 	struct proof *proof;
 };
 
+/* Who told @peer how the world sees it. */
+static const char *mirror_of(const struct scene *scene, const struct peer *peer)
+{
+	const struct run *run = peer->run;
+	const struct agent *agent = scene->topo->steps[run->step].programs[run->index].agent;
+
+	return strcmp(agent->name, "ice") == 0 ? "its STUN server" : "the rendezvous";
+}
+
 static bool is_tcp(const struct peer *peer)
 {
 	return peer->protocol == IPPROTO_TCP;
@@ -204,9 +213,10 @@ static int explain_entry(const struct scene *scene, const struct side *side,
 		return proof_add(scene->proof, HELD, "theory",
 				 "%s's packets do not get in at %s: %s opens another port for each "
 				 "destination (%s mapping), and the one %s was told admits nobody "
-				 "but the rendezvous (%s filtering)",
+				 "but %s (%s filtering)",
 				 peer, self, deciding_mapping(scene, side),
 				 nat_dependence_name(side->theory.mapping), peer,
+				 mirror_of(scene, side->peer),
 				 nat_dependence_name(side->theory.filtering));
 	case ENTRY_OTHER_PORT:
 		return proof_add(
@@ -334,7 +344,8 @@ static int prove_theory(const struct scene *scene, bool *ret_explained)
 
 /* --- mapping ------------------------------------------------------------------------ */
 
-/* "router1 maps a to X, as the rendezvous saw it, but to Y towards b": the numbers. */
+/* "router1 maps a to X, as its rendezvous or STUN server saw it, but to Y towards b": the numbers.
+ */
 static int show_mapping(const struct scene *scene, const struct side *side)
 {
 	const struct peer *peer = side->peer;
@@ -355,14 +366,14 @@ static int show_mapping(const struct scene *scene, const struct side *side)
 	if (endpoint_equal(&mapping.outside, &peer->seen))
 		return proof_add(
 			scene->proof, HELD, "mapping",
-			"%s maps %s to %s towards the rendezvous and towards %s alike, and "
-			"admits what comes from there",
-			side->router, local, seen, told);
+			"%s maps %s to %s towards %s and towards %s alike, and admits what "
+			"comes from there",
+			side->router, local, seen, mirror_of(scene, peer), told);
 	if (side->way.count > 1)
 		return 0;
 	return proof_add(scene->proof, HELD, "mapping",
-			 "%s maps %s to %s towards the rendezvous, but to %s towards %s",
-			 side->router, local, seen, used, told);
+			 "%s maps %s to %s towards %s, but to %s towards %s", side->router, local,
+			 seen, mirror_of(scene, peer), used, told);
 }
 
 static struct guesser guesser_of(const struct scene *scene, const struct side *side)
@@ -406,26 +417,56 @@ static int prove(struct scene *scene)
 	return r ? r : show_mapping(scene, &scene->b);
 }
 
-int proof_none(const struct topo *topo, const struct timeline *timeline, const struct run *run,
-	       struct proof *proof)
+/* The scene with what two that used @protocol met. Returns 0 or -errno; @meeting owns the ways. */
+static int scene_make(const struct topo *topo, const struct timeline *timeline,
+		      const struct run *run, struct proof *proof, uint8_t protocol,
+		      struct meeting *meeting, struct scene *ret)
 {
 	struct scene scene = {.topo = topo,
 			      .pair = pair_of(topo, timeline, run),
 			      .network = TOPO_NONE,
 			      .proof = proof};
-	struct meeting meeting = {.network = TOPO_NONE};
 	int r = 0;
 
-	if (scene.pair.complete) {
-		r = way_meeting(topo, scene.pair.a.node, scene.pair.b.node, &meeting);
-		if (r)
-			return r;
-		scene.network = meeting.network;
-		scene.a = side_make(topo, &scene.pair.a, meeting.a);
-		scene.b = side_make(topo, &scene.pair.b, meeting.b);
-	}
-	pair_tables(timeline, &scene.pair, &scene.views, &scene.view_count);
-	r = prove(&scene);
+	*meeting = (struct meeting){.network = TOPO_NONE};
+	*ret = scene;
+	if (!scene.pair.complete)
+		return 0;
+	r = way_meeting(topo, scene.pair.a.node, scene.pair.b.node, meeting);
+	if (r)
+		return r;
+	if (protocol)
+		ret->pair.a.protocol = ret->pair.b.protocol = protocol;
+	ret->network = meeting->network;
+	ret->a = side_make(topo, &ret->pair.a, meeting->a);
+	ret->b = side_make(topo, &ret->pair.b, meeting->b);
+	pair_tables(timeline, &ret->pair, &ret->views, &ret->view_count);
+	return 0;
+}
+
+int proof_none(const struct topo *topo, const struct timeline *timeline, const struct run *run,
+	       struct proof *proof)
+{
+	struct meeting meeting;
+	struct scene scene;
+	int r = scene_make(topo, timeline, run, proof, 0, &meeting, &scene);
+
+	if (!r)
+		r = prove(&scene);
+	meeting_clear(&meeting);
+	return r;
+}
+
+int proof_none_tcp(const struct topo *topo, const struct timeline *timeline, const struct run *run,
+		   struct proof *proof)
+{
+	struct meeting meeting;
+	struct scene scene;
+	bool explained;
+	int r = scene_make(topo, timeline, run, proof, IPPROTO_TCP, &meeting, &scene);
+
+	if (!r && scene.pair.complete)
+		r = prove_theory(&scene, &explained);
 	meeting_clear(&meeting);
 	return r;
 }
