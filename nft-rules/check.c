@@ -178,6 +178,11 @@ static void check_timers(const struct nat *nat, struct flaws *flaws)
 			     "could end");
 	}
 	check_lifetime("timers.tcp-transitory", timers->tcp_transitory, flaws);
+	if (timers->stray_silence && nat->unsolicited != UNSOLICITED_DELAYED)
+		flaw(flaws, "timers.tcp-stray", "unsolicited",
+		     "a stray SYN waits for its answer only with unsolicited delayed-icmp");
+	else if (timers->stray_silence)
+		check_lifetime("timers.tcp-stray", timers->stray_silence, flaws);
 }
 
 static void check_forwards(const struct nat *nat, struct flaws *flaws)

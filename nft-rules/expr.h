@@ -150,6 +150,7 @@ void expr_masquerade_random(struct builder *b);
 void expr_accept(struct builder *b);
 void expr_drop(struct builder *b);
 void expr_return(struct builder *b);
+void expr_log(struct builder *b, uint16_t group); /* tell who listens to this NFLOG group */
 void expr_reject_host(struct builder *b); /* ICMP destination unreachable: host */
 void expr_reject(struct builder *b);      /* ICMP port unreachable */
 void expr_reject_tcp(struct builder *b);  /* a reset */

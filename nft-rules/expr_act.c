@@ -126,6 +126,15 @@ void expr_reject_tcp(struct builder *b)
 	reject(b, NFT_REJECT_TCP_RST, 0, "reject with tcp reset");
 }
 
+void expr_log(struct builder *b, uint16_t group)
+{
+	struct nftnl_expr *expr = expr_new(b, "log");
+
+	if (expr)
+		nftnl_expr_set_u16(expr, NFTNL_EXPR_LOG_GROUP, group);
+	expr_say(b, "log group %u", group);
+}
+
 void expr_masquerade(struct builder *b)
 {
 	expr_new(b, "masq");

@@ -18,9 +18,9 @@
  *               what breaks hole punching whenever the peer's packet comes first.
  *
  *     delayed   a SYN hears nothing for six seconds, so that the inside's own SYN can still
- *               cross it (RFC 5382 REQ-4); then an ICMP error. Rules cannot wait, but whoever
- *               opens a connection repeats his SYN: the first repetition after that time is
- *               answered (Linux repeats after 1, 3 and 7 s, so it hears after 7).
+ *               cross it (RFC 5382 REQ-4); then an ICMP error. Rules cannot wait: they drop
+ *               it and tell of it by NFLOG; the lab listens and answers
+ *               (sim/lab/stray_answers.c).
  *
  * Where a DMZ host is declared it gets, likewise marked, what is for no mapping's port.
  *
@@ -42,10 +42,6 @@
 enum { REG_STRANGER = REG_PORT }; /* its port here, its address, its port */
 enum { MOVES = 4 };               /* MOVES ** 2 attempts */
 
-/* How long a stray SYN hears nothing (RFC 5382 REQ-4), and how long its repetition is waited for.
- */
-enum { STRAY_SILENCE_MS = 6000, STRAY_MEMORY_MS = 60000 };
-
 static bool has_dmz(const struct nat *nat)
 {
 	return nat->dmz.family != AF_UNSPEC;
@@ -66,44 +62,47 @@ static void load_stranger(const struct translation *t, struct builder *b)
 	expr_load_field(b, REG_STRANGER + 2, t->protocol->in_peer);
 }
 
-/* The last rule drops too: a full set ends the rule before it. */
-static const struct chain *add_stray(const struct translation *t, const struct type *stranger)
+/* Nobody who listens, or too slowly, or a full set: then it is dropped all the same. */
+static const struct chain *add_stray(const struct translation *t)
 {
-	const struct set *stray = ir_add_set(t->ruleset, stranger, NULL, "SYNs that nothing admits",
-					     "%s_stray", t->protocol->name);
-	const struct set *young =
-		ir_add_set(t->ruleset, stranger, NULL, "the same, while they must hear nothing",
-			   "%s_young", t->protocol->name);
-	struct chain *chain = ir_add_chain(t->ruleset, NULL, "what nothing admits: silence first",
-					   "%s_stray", t->protocol->name);
-	const unsigned int silence = t->router->nat->timers.stray_silence;
-	struct builder b;
+	const uint64_t memory =
+		10ULL * nat_stray_silence(t->router->nat); /* who listens may be late */
+	struct chain *chain =
+		ir_add_chain(t->ruleset, NULL,
+			     "what nothing admits: silence; of a SYN, who answers it later is told",
+			     "%s_stray", t->protocol->name);
+	struct builder b = expr_rule(t->ruleset, chain, NULL);
 
-	b = expr_rule(t->ruleset, chain, "no SYN: no answer");
-	expr_match_tcp_flags(&b, TH_SYN | TH_ACK | TH_RST | TH_FIN, TH_SYN, false);
-	expr_drop(&b);
-	b = expr_rule(t->ruleset, chain, "less than 6 s since it first came");
+	expr_match_tcp_flags(&b, TH_SYN | TH_ACK | TH_RST | TH_FIN, TH_SYN, true);
+	expr_load_field(&b, REG_EXTERNAL, FIELD_IP_DADDR);
 	load_stranger(t, &b);
-	expr_match_set(&b, REG_STRANGER, young, true);
-	expr_drop(&b);
-	b = expr_rule(t->ruleset, chain, "it comes again: now it hears");
-	load_stranger(t, &b);
-	expr_match_set(&b, REG_STRANGER, stray, true);
-	expr_delete(&b, stray, REG_STRANGER, 0);
-	expr_reject(&b);
-	b = expr_rule(t->ruleset, chain, "its first time");
-	load_stranger(t, &b);
-	expr_add(&b, young, REG_STRANGER, 0, silence ? silence : STRAY_SILENCE_MS);
-	expr_add(&b, stray, REG_STRANGER, 0, STRAY_MEMORY_MS);
+	expr_update(&b, t->strays, translation_claim(t), 0, memory);
+	expr_log(&b, RULESET_STRAY_GROUP);
 	b = expr_rule(t->ruleset, chain, NULL);
 	expr_drop(&b);
 	return chain;
 }
 
+void guard_add_crossing(const struct translation *t, struct chain *leave)
+{
+	struct builder b;
+
+	if (!t->strays)
+		return;
+	b = translation_rule(t, leave, "an own SYN: the stray one that it crosses hears nothing");
+	expr_match_tcp_flags(&b, TH_SYN | TH_ACK | TH_RST | TH_FIN, TH_SYN, true);
+	expr_load_field(&b, REG_EXTERNAL, FIELD_IP_SADDR);
+	expr_load_field(&b, REG_PORT, t->protocol->out_port);
+	expr_load_field(&b, REG_PORT + 1, FIELD_IP_DADDR);
+	expr_load_field(&b, REG_PORT + 2, t->protocol->out_peer);
+	expr_delete(&b, t->strays, translation_claim(t), 0);
+}
+
 void guard_init(struct translation *t)
 {
-	const struct type stranger = {{TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 3};
-	const struct type stranger_of_pool = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 4};
+	const struct type of_one = {{TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 3};
+	const struct type of_pool = {{TYPE_ADDR, TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 4};
+	const struct type *stranger = t->pool ? &of_pool : &of_one;
 	const struct nat *nat = t->router->nat;
 
 	if (t->protocol->number == IPPROTO_ICMP)
@@ -111,11 +110,15 @@ void guard_init(struct translation *t)
 	/* A reset ends conntrack's entry at once, so a TCP tuple is stolen only for the DMZ. */
 	if (has_dmz(nat) ||
 	    (nat->unsolicited == UNSOLICITED_ACCEPT && t->protocol->number == IPPROTO_UDP))
-		t->stolen = ir_add_set(t->ruleset, t->pool ? &stranger_of_pool : &stranger, NULL,
+		t->stolen = ir_add_set(t->ruleset, stranger, NULL,
 				       "external endpoints that conntrack has a stranger's flow to",
 				       "%s_stolen", t->protocol->name);
-	if (nat->unsolicited == UNSOLICITED_DELAYED && t->protocol->number == IPPROTO_TCP)
-		t->stray = add_stray(t, &stranger);
+	if (nat->unsolicited == UNSOLICITED_DELAYED && t->protocol->number == IPPROTO_TCP) {
+		t->strays = ir_add_set(t->ruleset, stranger, NULL,
+				       "SYNs that nothing admits, and that no own SYN has crossed",
+				       "%s_stray", t->protocol->name);
+		t->stray = add_stray(t);
+	}
 }
 
 /* conntrack counts in whole seconds (nat_sysctls()). */

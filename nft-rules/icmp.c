@@ -16,6 +16,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <netinet/in.h>
 
+#include "nft-rules/pool.h"
 #include "nft-rules/timers.h"
 
 /* Those that conntrack knows and hosts still send (RFC 5508 REQ-10 a, b). */
@@ -94,6 +95,8 @@ void icmp_add_leave(struct ruleset *ruleset, const struct nat_router *router, st
 		expr_match_l4proto(&b, IPPROTO_ICMP);
 		expr_match_icmp_type(&b, error_types[i]);
 		expr_match_ct_state(&b, NF_CT_STATE_INVALID_BIT);
+		if (router->external_count > 1) /* the router's own name who was addressed */
+			pool_match_external(router, &b, FIELD_IP_SADDR, false);
 		if (unmatched == UNMATCHED_TRANSLATED)
 			expr_set_saddr(&b, &router->externals[0]);
 		expr_accept(&b);

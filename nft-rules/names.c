@@ -220,6 +220,13 @@ struct nat nat_default(void)
 	};
 }
 
+unsigned int nat_stray_silence(const struct nat *nat)
+{
+	const unsigned int least = 6000; /* RFC 5382 REQ-4 */
+
+	return nat->timers.stray_silence ? nat->timers.stray_silence : least;
+}
+
 struct nat nat_promise(const struct nat *nat)
 {
 	struct nat promise = *nat;

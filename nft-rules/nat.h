@@ -68,8 +68,8 @@ enum nat_unsolicited {
 	UNSOLICITED_DROP,
 	UNSOLICITED_REJECT,  /* ICMP port unreachable; a reset for TCP */
 	UNSOLICITED_ACCEPT,  /* the router's own stack answers, and conntrack keeps the entry */
-	UNSOLICITED_DELAYED, /* a SYN that no own SYN crosses hears ICMP when it is repeated
-				after 6 s (RFC 5382 REQ-4) */
+	UNSOLICITED_DELAYED, /* a SYN that no own SYN crosses hears ICMP 6 s later (RFC 5382
+				REQ-4) */
 };
 
 enum nat_refresh { REFRESH_OUTBOUND = 1, REFRESH_INBOUND = 2, REFRESH_BOTH = 3 };
@@ -80,9 +80,8 @@ struct nat_timers {
 						established */
 	unsigned int tcp_transitory;         /* partially open or closing (RFC 5382 REQ-5) */
 	unsigned int filter[NAT_PROTOCOLS];  /* of an idle permission; 0: as long as the mapping */
-	unsigned int stray_silence; /* of UNSOLICITED_DELAYED; 0: the RFC's six seconds. Nobody
-				       declares it: conform tries a shorter one */
-	enum nat_refresh refresh;   /* which direction keeps a mapping alive (RFC 4787 REQ-6) */
+	unsigned int stray_silence;          /* of UNSOLICITED_DELAYED; 0: the RFC's six seconds */
+	enum nat_refresh refresh; /* which direction keeps a mapping alive (RFC 4787 REQ-6) */
 };
 
 #define NAT_POOL_MAX 16
@@ -166,6 +165,9 @@ const struct nat_named *nat_find(const char *name); /* NULL when there is none *
 /* A map of axes without a base starts here: EIM, ADF, preserving (RFC 4787's recommendation), RFC
  * lifetimes. */
 struct nat nat_default(void);
+
+/* How long a stray SYN hears nothing where it is answered late, in milliseconds. */
+unsigned int nat_stray_silence(const struct nat *nat);
 
 /*
  * What @nat declares: itself, or where the rules are the user's own and declare

@@ -27,6 +27,10 @@ struct mnl_socket;
 #define RULESET_MAPPED_PASS "mapped_pass"
 #define RULESET_MAPPED_FROM "mapped_from"
 
+/* The NFLOG group that hears of SYNs which are to be answered late (sim/lab/stray_answers.c); the
+ * number of the RFC that asks for it. */
+#define RULESET_STRAY_GROUP 5382
+
 /* One router as its NAT sees it. All pointers are borrowed until ruleset_build() returns. */
 struct nat_router {
 	const struct nat *nat;

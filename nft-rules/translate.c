@@ -403,6 +403,7 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 	pool_match_external(router, &b, FIELD_IP_SADDR, false);
 	expr_drop(&b);
 	guard_add_leave(ruleset, router, chain);
+	guard_add_crossing(&t[NAT_TCP], chain);
 
 	b = translation_rule(&t[NAT_UDP], chain, NULL);
 	expr_goto(&b, t[NAT_UDP].keep);

@@ -111,29 +111,34 @@ static void judge_transitory(const struct declaration *d, struct results *r)
 		   filter && filter < promised ? filter : promised, r);
 }
 
-/* An answer at once breaks the promise, and so does none when it was waited for. */
+/* An answer too soon breaks the promise, and so does none when it was waited for. */
 static void judge_delayed(const struct declaration *d, struct results *r)
 {
 	const struct seen *seen = &d->o->seen[ASPECT_UNSOLICITED][d->protocol];
-	const struct seen *late = &d->o->seen[ASPECT_LATE_ANSWER][d->protocol];
+	const struct seen *silence = &d->o->seen[ASPECT_SILENCE][d->protocol];
+	const unsigned int promised = nat_stray_silence(d->nat);
 	struct axis_result *row;
 
 	if (d->nat->unsolicited != UNSOLICITED_DELAYED || d->protocol != NAT_TCP ||
 	    !declaration_translates(d) || d->nat->dmz.family != AF_UNSPEC || !seen->known)
 		return;
 	row = results_add(r, "unsolicited", d, false,
-			  late->known ? late->evidence : seen->evidence);
+			  silence->known ? silence->evidence : seen->evidence);
 	if (!row)
 		return;
 	axis_unsolicited_word(UNSOLICITED_DELAYED, row->declared);
 	axis_unsolicited_word(seen->value, row->observed);
-	if (seen->value == UNSOLICITED_DELAYED) {
+	row->holding = AXIS_BROKEN;
+	if (seen->value == UNSOLICITED_DELAYED && silence->value >= (int)promised) {
 		row->holding = AXIS_HELD;
-	} else if (seen->value == UNSOLICITED_DROP && !late->known) {
+	} else if (seen->value == UNSOLICITED_DELAYED) {
+		snprintf(row->declared, sizeof(row->declared), "ICMP after %.3g s",
+			 (double)promised / 1000);
+		snprintf(row->observed, sizeof(row->observed), "ICMP after %.3g s",
+			 (double)silence->value / 1000);
+	} else if (seen->value == UNSOLICITED_DROP && !silence->known) {
 		snprintf(row->observed, sizeof(row->observed), "nothing at once");
 		row->holding = AXIS_UNTESTED;
-	} else {
-		row->holding = AXIS_BROKEN;
 	}
 }
 

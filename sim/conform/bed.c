@@ -198,8 +198,10 @@ static bool control(struct bed *bed, int from, int to, int ms)
  */
 void bed_settle(struct bed *bed)
 {
-	int i;
+	int i, r = lab_attend(bed->lab);
 
+	if (r < 0 && !bed->error)
+		bed->error = diag_system(bed->d, -r, "the router cannot do what it owes");
 	for (i = 0; i < 7 && !bed->error; i++)
 		if (!control(bed, bed->near, bed->far, BED_DEADLINE_MS) ||
 		    !control(bed, bed->far, bed->near, BED_DEADLINE_MS))

@@ -90,7 +90,8 @@ struct endpoint bed_peer(const struct bed *bed, size_t peer, uint16_t port);
 /* A local port that no probe has used yet; every second one is odd. */
 uint16_t bed_fresh_port(struct bed *bed);
 
-/* Whatever was sent before has arrived with all its consequences, or never will. */
+/* Whatever was sent before has arrived with all its consequences, or never will; what the router
+ * owes by now, it has sent. */
 void bed_settle(struct bed *bed);
 
 uint64_t bed_clock_ms(void);

@@ -29,7 +29,8 @@ struct nat conform_scaled(const struct nat *nat, unsigned int lifetime_ms)
 			*filter = cut(*filter, lifetime_ms);
 		*mapping = cut(*mapping, lifetime_ms);
 	}
-	scaled.timers.stray_silence = cut(6000, lifetime_ms);
+	if (nat->unsolicited == UNSOLICITED_DELAYED)
+		scaled.timers.stray_silence = cut(nat_stray_silence(nat), lifetime_ms);
 	/* So does a connection's beginning. */
 	if (nat->timers.tcp_transitory < nat->timers.mapping[NAT_TCP])
 		scaled.timers.tcp_transitory =

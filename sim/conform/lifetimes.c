@@ -242,13 +242,14 @@ void probe_lifetimes(struct bed *bed, unsigned int bound_ms, struct observed *o)
 	struct rest rest;
 
 	stray_begin(bed, o, &stray);
-	stray_repeat(&stray);
 	for (l = 0; l < NAT_PROTOCOLS; l++)
 		open_lot(bed, (enum nat_protocol)l, false, o, &lots[l]);
 	open_lot(bed, NAT_TCP, true, o, &lots[l]);
-	for (i = 0; i < AGES; i++)
+	for (i = 0; i < AGES; i++) {
 		for (l = 0; l < count; l++)
 			ask(&lots[l], i, age_of(i, bound_ms));
+		stray_look(&stray);
+	}
 	stray_end(&stray, o);
 	for (l = 0; l < count; l++)
 		see_lot(o, &lots[l]);

@@ -37,7 +37,7 @@ enum aspect {
 	ASPECT_HAIRPINNING,     /* enum nat_hairpinning */
 	ASPECT_SELF_HAIRPIN,    /* whether a host reaches itself so */
 	ASPECT_UNSOLICITED,     /* enum nat_unsolicited */
-	ASPECT_LATE_ANSWER,     /* whether a stray SYN hears ICMP when it is repeated, not before */
+	ASPECT_SILENCE,         /* ms after which a stray SYN hears ICMP; 0: it never does */
 	ASPECT_POISONED,        /* whether a stranger's early packet moves the host's own mapping */
 	ASPECT_LIFETIME,        /* ms until a peer is not let in any more */
 	ASPECT_LIFETIME_END, /* ms after which he surely was not; unknown: not within the bound */

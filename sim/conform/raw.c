@@ -8,20 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/checksum.h"
 #include "conform/bed.h"
-
-/* RFC 1071. */
-static uint16_t checksum(const uint8_t *bytes, size_t length)
-{
-	uint32_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < length; i++)
-		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum += sum >> 16;
-	return (uint16_t)~sum;
-}
 
 static void put16(uint8_t *bytes, uint16_t value)
 {
@@ -56,7 +44,7 @@ void bed_send_echo(struct bed *bed, int fd, const struct addr *to, uint8_t type,
 
 	put16(bytes + 4, id);
 	put16(bytes + 6, sequence);
-	put16(bytes + 2, checksum(bytes, sizeof(bytes)));
+	put16(bytes + 2, internet_checksum(bytes, sizeof(bytes)));
 	send_icmp(bed, fd, to, bytes, sizeof(bytes));
 }
 
@@ -71,7 +59,7 @@ static void quote_transport(uint8_t *transport, const struct bed_error *error)
 		transport[0] = ICMP_ECHO;
 		put16(transport + 4, error->from.port);
 		put16(transport + 6, 1);
-		put16(transport + 2, checksum(transport, TRANSPORT));
+		put16(transport + 2, internet_checksum(transport, TRANSPORT));
 		return;
 	}
 	put16(transport, error->from.port);
@@ -97,7 +85,7 @@ static size_t quote(uint8_t *ip, const struct bed_error *error)
 	memcpy(ip + 16, error->to.addr.bytes, 4);
 	if (options)
 		memset(ip + IP_HEADER, IPOPT_NOP, options);
-	put16(ip + 10, checksum(ip, header));
+	put16(ip + 10, internet_checksum(ip, header));
 	if (error->twist == TWIST_INNER_IP)
 		ip[10] = (uint8_t)~ip[10];
 	quote_transport(ip + header, error);
@@ -114,7 +102,7 @@ static size_t extend(uint8_t *icmp)
 	extension[0] = 2 << 4;
 	put16(extension + 4, EXTENSION - 4);
 	extension[6] = 250;
-	put16(extension + 2, checksum(extension, EXTENSION));
+	put16(extension + 2, internet_checksum(extension, EXTENSION));
 	return ICMP_MINLEN + QUOTE_PADDED + EXTENSION;
 }
 
@@ -125,7 +113,7 @@ void bed_send_error(struct bed *bed, int fd, const struct addr *to, const struct
 
 	if (error->twist == TWIST_EXTENSION)
 		length = extend(bytes);
-	put16(bytes + 2, checksum(bytes, length));
+	put16(bytes + 2, internet_checksum(bytes, length));
 	if (error->twist == TWIST_CHECKSUM)
 		bytes[2] = (uint8_t)~bytes[2];
 	send_icmp(bed, fd, to, bytes, length);

@@ -175,15 +175,33 @@ static void hairpinned_errors(const struct question *q, enum nat_protocol p)
 
 /*
  * Silence satisfies the MUST (six seconds without an answer). Where an answer came after
- * the silence of our own rules, that was tried short; of other rules it came too early.
+ * the silence of our own rules, that may have been tried short, and the declared one counts.
  */
 static void stray_syn(const struct question *q, enum nat_protocol p)
 {
+	const struct seen *silence = seen(q, ASPECT_SILENCE, p);
+	const int six_seconds = 6 * SECONDS;
+	bool ours = q->nat->kind == NAT_TRANSLATE && q->nat->unsolicited == UNSOLICITED_DELAYED;
+	int waited = ours ? (int)nat_stray_silence(q->nat) : silence->value;
 	unsigned int good = BIT(UNSOLICITED_DROP);
 
-	if (q->nat->kind == NAT_TRANSLATE)
+	if (waited >= six_seconds)
 		good |= BIT(UNSOLICITED_DELAYED);
 	one_of(q, ASPECT_UNSOLICITED, p, good);
+}
+
+/* Unless it is the NAT's policy not to answer (REQ-4a), which only a declaration can say. */
+static void stray_answer(const struct question *q, enum nat_protocol p)
+{
+	const struct seen *s = seen(q, ASPECT_UNSOLICITED, p);
+	bool silent = s->known && s->value == UNSOLICITED_DROP;
+
+	if (silent && q->nat->kind != NAT_CUSTOM && q->nat->unsolicited == UNSOLICITED_DROP)
+		say(q, REQUIREMENT_NOT_APPLICABLE, "its policy is not to answer (REQ-4a)");
+	else if (silent && !seen(q, ASPECT_SILENCE, p)->known)
+		say(q, REQUIREMENT_NOT_TESTED, "the silence was not waited for");
+	else
+		one_of(q, ASPECT_UNSOLICITED, p, BIT(UNSOLICITED_DELAYED));
 }
 
 static void query_passes(const struct question *q, enum nat_protocol p)
@@ -320,6 +338,7 @@ static const struct requirement {
 	 SEEN(ASPECT_FILTERING, BIT(ENDPOINT_INDEPENDENT) | BIT(ADDRESS_DEPENDENT))},
 	{5382, "REQ-4", "MUST", NAT_TCP, "a stray SYN hears nothing for 6 seconds",
 	 ASKED(stray_syn)},
+	{5382, "REQ-4", "SHOULD", NAT_TCP, "and then ICMP port unreachable", ASKED(stray_answer)},
 	{5382, "REQ-5", "MUST", NAT_TCP, "idle connections live 2 h 4 min, others 4 min",
 	 ASKED(tcp_lifetime)},
 	{5382, "REQ-6", "SHOULD", NAT_TCP, "no gateway but FTP's edits payload",

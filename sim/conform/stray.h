@@ -10,14 +10,17 @@ struct stray {
 	struct bed *bed;
 	bool tried; /* nothing was heard at once */
 	struct endpoint from, at;
-	uint64_t born;
-	bool told_soon;
+	int icmp;             /* where the answer is heard */
+	uint64_t sent, until; /* the SYN was sent between these two moments */
+	bool told;
+	unsigned long long waited; /* ms, if it was */
 };
 
-/* The stranger's first SYN, for where nothing is; and its repetition soon after. */
+/* The stranger's SYN for where nothing is, twice. */
 void stray_begin(struct bed *bed, const struct observed *o, struct stray *ret);
-void stray_repeat(struct stray *stray);
-/* Its repetition after the silence, which may be no longer than until now. */
+/* Has it been answered by now? To be asked often. */
+void stray_look(struct stray *stray);
+/* No answer comes later than now. */
 void stray_end(struct stray *stray, struct observed *o);
 
 #endif

@@ -86,6 +86,7 @@ void events_close(struct lab *lab)
 	struct program_run *run;
 
 	port_claims_close(lab);
+	strays_close(lab);
 	while (lab->runs) {
 		run = lab->runs;
 		lab->runs = run->next;
@@ -188,6 +189,8 @@ static int handle(struct lab *lab, struct source *source, struct lab_event *ret,
 		return handle_stream(lab, source);
 	case SOURCE_SIGNALS:
 		return handle_signal(lab, ret, told);
+	case SOURCE_STRAYS:
+		return strays_attend(source);
 	}
 	return -EINVAL;
 }

@@ -28,13 +28,13 @@ struct space {
 int device_index(const struct space *space, const char *name);
 
 /* What an epoll event is about. */
-enum source_kind { SOURCE_END, SOURCE_OUT, SOURCE_ERR, SOURCE_SIGNALS };
+enum source_kind { SOURCE_END, SOURCE_OUT, SOURCE_ERR, SOURCE_SIGNALS, SOURCE_STRAYS };
 
 struct program_run;
 
 struct source {
 	enum source_kind kind;
-	struct program_run *run; /* NULL for SOURCE_SIGNALS */
+	struct program_run *run; /* NULL for SOURCE_SIGNALS and SOURCE_STRAYS */
 	int fd;                  /* -1 once closed */
 };
 
@@ -61,6 +61,7 @@ struct lab {
 	struct program_run *talking; /* its buffer may hold lines to tell, or NULL */
 	struct program_run *ending;  /* reaped, LAB_ENDED not yet told, or NULL */
 	struct port_watch *watches;  /* routers whose granted ports are followed */
+	struct stray_watch *strays;  /* routers whose stray SYNs are answered late */
 	unsigned int overdue;        /* reads since the deadline has passed */
 };
 
@@ -96,6 +97,14 @@ int port_mapping_start(struct lab *lab, struct diag *d);
 int port_claims_watch(struct lab *lab, size_t node, struct diag *d);
 int port_claims_catch_up(struct lab *lab);
 void port_claims_close(struct lab *lab);
+
+/*
+ * Listen to the routers that answer stray SYNs late; answer what is due, all or the one whose
+ * source was ready; stop.
+ */
+int strays_start(struct lab *lab, struct diag *d);
+int strays_attend(struct source *source);
+void strays_close(struct lab *lab);
 
 /* Kill every process in the lab's namespaces, and reap those that are our children. */
 void inhabitants_kill(struct lab *lab);

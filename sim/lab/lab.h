@@ -133,6 +133,12 @@ struct lab_event {
  */
 int lab_next(struct lab *lab, uint64_t deadline, struct lab_event *ret);
 
+/*
+ * Do what is due in the lab's routers by now: answer stray SYNs. lab_next() does so by itself; this
+ * is for who waits for something else. Returns 0 or -errno.
+ */
+int lab_attend(struct lab *lab);
+
 /* The directory or file an agent's program is executed from: the build tree's or the installed one.
  */
 int lab_agent_path(const char *agent, char **ret, struct diag *d);

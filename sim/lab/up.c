@@ -54,6 +54,8 @@ static int bring_up(struct lab *lab, struct diag *d)
 		r = events_open(lab, d);
 	if (r == 0)
 		r = port_mapping_start(lab, d);
+	if (r == 0)
+		r = strays_start(lab, d);
 	return r;
 }
 

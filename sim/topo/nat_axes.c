@@ -260,6 +260,7 @@ static const struct axis timers_parts[] = {
 	{"tcp", OF_ALL, read_lifetime, AT(timers.mapping[NAT_TCP]), NULL, NULL},
 	{"icmp", OF_ALL, read_lifetime, AT(timers.mapping[NAT_ICMP]), NULL, NULL},
 	{"tcp-transitory", OF_MAPPINGS, read_lifetime, AT(timers.tcp_transitory), NULL, NULL},
+	{"tcp-stray", OF_MAPPINGS, read_lifetime, AT(timers.stray_silence), NULL, NULL},
 	{"udp-filter", OF_MAPPINGS, read_lifetime, AT(timers.filter[NAT_UDP]), NULL, NULL},
 	{"tcp-filter", OF_MAPPINGS, read_lifetime, AT(timers.filter[NAT_TCP]), NULL, NULL},
 	{"icmp-filter", OF_MAPPINGS, read_lifetime, AT(timers.filter[NAT_ICMP]), NULL, NULL},

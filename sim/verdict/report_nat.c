@@ -43,18 +43,25 @@ static json_t *ports_json(const struct nat_ports *ports)
 static json_t *timers_json(const struct nat *nat)
 {
 	const struct nat_timers *t = &nat->timers;
+	json_t *timers;
 
 	if (nat->kind != NAT_TRANSLATE)
 		return json_pack("{s:o, s:o, s:o}", "udp", seconds(t->mapping[NAT_UDP]), "tcp",
 				 seconds(t->mapping[NAT_TCP]), "icmp",
 				 seconds(t->mapping[NAT_ICMP]));
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "udp",
-			 seconds(t->mapping[NAT_UDP]), "tcp", seconds(t->mapping[NAT_TCP]), "icmp",
-			 seconds(t->mapping[NAT_ICMP]), "tcp-transitory",
-			 seconds(t->tcp_transitory), "udp-filter", seconds(t->filter[NAT_UDP]),
-			 "tcp-filter", seconds(t->filter[NAT_TCP]), "icmp-filter",
-			 seconds(t->filter[NAT_ICMP]), "refresh",
-			 nat_word(nat_refresh_words, t->refresh));
+	timers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "udp",
+			   seconds(t->mapping[NAT_UDP]), "tcp", seconds(t->mapping[NAT_TCP]),
+			   "icmp", seconds(t->mapping[NAT_ICMP]), "tcp-transitory",
+			   seconds(t->tcp_transitory), "udp-filter", seconds(t->filter[NAT_UDP]),
+			   "tcp-filter", seconds(t->filter[NAT_TCP]), "icmp-filter",
+			   seconds(t->filter[NAT_ICMP]), "refresh",
+			   nat_word(nat_refresh_words, t->refresh));
+	if (nat->unsolicited == UNSOLICITED_DELAYED &&
+	    json_object_set_new(timers, "tcp-stray", seconds(nat_stray_silence(nat))) < 0) {
+		json_decref(timers);
+		return NULL;
+	}
+	return timers;
 }
 
 static json_t *forwards_json(const struct nat *nat)

@@ -9,10 +9,11 @@ Test(lifetimes, an_answer_that_does_not_come_late_or_at_all_is_caught, .timeout 
 {
 	static const enum nat_unsolicited others[] = {UNSOLICITED_DROP, UNSOLICITED_REJECT};
 	struct lie lie = {.axis = "unsolicited", .protocol = "tcp", .lifetime_ms = 400};
-	struct nat late = conform_scaled(&nat_find("port-restricted-cone")->nat, 400);
-	struct nat other = late;
+	struct nat other = conform_scaled(&nat_find("port-restricted-cone")->nat, 400);
+	struct nat late = other;
 
 	late.unsolicited = UNSOLICITED_DELAYED;
+	late.timers.stray_silence = 400;
 	for (size_t i = 0; i < 2; i++) {
 		other.unsolicited = others[i];
 		lie.truth = other;

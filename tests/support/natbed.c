@@ -14,11 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/cleanup.h"
 #include "kern/address.h"
 #include "kern/batch.h"
 #include "kern/link.h"
 #include "kern/route.h"
+#include "lab/stray_answers.h"
 #include "nft-rules/ruleset.h"
 #include "support/must_run.h"
 
@@ -179,6 +181,10 @@ static void set_up_nat(struct natbed *bed, const struct nat *nat, size_t count)
 		need(netns_sysctl(bed->side[BED_ROUTER], sysctls[i].key, sysctls[i].value), &d,
 		     sysctls[i].key);
 	need(netns_sysctl(bed->side[BED_ROUTER], "net/ipv4/ip_forward", "1"), &d, "forward");
+	if (nat->unsolicited == UNSOLICITED_DELAYED)
+		need(stray_answers_new(bed->side[BED_ROUTER], nat, router.external_count > 1,
+				       &bed->strays, &d),
+		     &d, "hear of stray SYNs");
 }
 
 /* On one processor the kernel handles packets in the order in which they were sent. */
@@ -278,6 +284,7 @@ void natbed_close(struct natbed *bed)
 
 	if (bed->pilot >= 0)
 		close(bed->pilot);
+	stray_answers_free(bed->strays);
 	for (side = 0; side < BED_SIDES; side++)
 		netns_free(bed->side[side]);
 }
@@ -287,6 +294,8 @@ void natbed_settle(struct natbed *bed)
 	uint16_t number = ++bed->pilots;
 	struct bed_echo echo;
 
+	if (bed->strays)
+		cr_assert(stray_answers_attend(bed->strays) == 0);
 	bed_send_echo(bed->pilot, PILOT_OUTSIDE, BED_ECHO_REQUEST, PILOT_ID, number);
 	echo = bed_receive_echo(bed->pilot, BED_ECHO_REPLY, number);
 	cr_assert(echo.id == PILOT_ID, "the pilot came back with another id");
@@ -444,6 +453,26 @@ int bed_accept(int listener, struct endpoint *ret_peer)
 	return fd;
 }
 
+int bed_await_fate(struct natbed *bed, int fd, unsigned int timeout_ms)
+{
+	struct pollfd fds[] = {
+		{.fd = fd, .events = POLLOUT},
+		{.fd = bed->strays ? stray_answers_fd(bed->strays) : -1, .events = POLLIN},
+	};
+	uint64_t deadline = bed_now() + timeout_ms;
+	socklen_t size = sizeof(int);
+	int error = 0;
+
+	while (!fds[0].revents) {
+		cr_assert(bed_now() < deadline, "nothing within %u ms", timeout_ms);
+		poll(fds, 2, (int)(deadline - bed_now()));
+		if (fds[1].revents)
+			cr_assert(stray_answers_attend(bed->strays) == 0);
+	}
+	cr_assert(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0);
+	return error;
+}
+
 bool bed_unanswered(int fd)
 {
 	struct tcp_info info;
@@ -451,19 +480,6 @@ bool bed_unanswered(int fd)
 
 	cr_assert(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
 	return info.tcpi_state == TCP_SYN_SENT;
-}
-
-/* RFC 1071. */
-static uint16_t checksum(const uint8_t *bytes, size_t length)
-{
-	uint32_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < length; i++)
-		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum += sum >> 16;
-	return (uint16_t)~sum;
 }
 
 void bed_send_icmp(int fd, const char *to, const void *message, size_t length)
@@ -477,7 +493,7 @@ void bed_send_icmp(int fd, const char *to, const void *message, size_t length)
 	cr_assert(length <= sizeof(packet));
 	memcpy(packet, message, length);
 	packet[2] = packet[3] = 0;
-	sum = checksum(packet, length);
+	sum = internet_checksum(packet, length);
 	packet[2] = (uint8_t)(sum >> 8);
 	packet[3] = (uint8_t)sum;
 	cr_assert(sendto(fd, packet, length, 0, (struct sockaddr *)&address, size) >= 0 ||

@@ -31,9 +31,12 @@ enum bed_side { BED_INSIDE, BED_OUTSIDE, BED_ROUTER, BED_SIDES };
 
 enum { BED_INSIDE_HOSTS = 60, BED_OUTSIDE_HOSTS = 4, BED_DEADLINE_MS = 3000 };
 
+struct stray_answers;
+
 struct natbed {
 	struct netns *side[BED_SIDES];
-	int pilot; /* inside, raw ICMP: see natbed_settle() */
+	struct stray_answers *strays; /* where stray SYNs are answered late, else NULL */
+	int pilot;                    /* inside, raw ICMP: see natbed_settle() */
 	uint16_t pilots;
 };
 
@@ -49,7 +52,8 @@ void natbed_close(struct natbed *bed);
 /* The calling thread may run anywhere again. */
 void natbed_unpin(void);
 
-/* Go out and come back: whatever was sent before has arrived, or never will. */
+/* Go out and come back: whatever was sent before has arrived, or never will. What the router owes
+ * strangers by now is sent first. */
 void natbed_settle(struct natbed *bed);
 
 /* Endpoints from text, "9.9.9.9:1000", and the test's way to compare and show them. */
@@ -78,6 +82,9 @@ bool bed_passes(struct natbed *bed, int from, const struct endpoint *to, int at)
 void bed_connect(int fd, const struct endpoint *to);
 int bed_accept(int listener, struct endpoint *ret_peer);     /* fails the test at the deadline */
 int bed_try_accept(int listener, struct endpoint *ret_peer); /* looks at what is there */
+/* Wait for the end of a connection attempt, at most for @timeout_ms, while the router does what it
+ * owes strangers. Returns its error, 0 when it is established. */
+int bed_await_fate(struct natbed *bed, int fd, unsigned int timeout_ms);
 bool bed_unanswered(int fd); /* a connection in SYN_SENT: nobody has refused or accepted it */
 
 /* ICMP echo. */

@@ -23,6 +23,20 @@ static struct axis_result axis_of(const struct nat *nat, const struct observed *
 	return (struct axis_result){.axis = NULL};
 }
 
+/* What RFC 5382 REQ-4 says should follow the silence. */
+static enum meeting stray_answer_of(const struct nat *nat, const struct observed *o)
+{
+	struct requirement_result all[REQUIREMENTS_MAX];
+	size_t i, count = judge_requirements(nat, 1, o, all);
+
+	for (i = 0; i < count; i++)
+		if (all[i].rfc == 5382 && strcmp(all[i].number, "REQ-4") == 0 &&
+		    strcmp(all[i].level, "SHOULD") == 0)
+			return all[i].meeting;
+	cr_assert_fail("RFC 5382 REQ-4 has no SHOULD");
+	return REQUIREMENT_NOT_MET;
+}
+
 static struct requirement_result requirement_of(const struct nat *nat, size_t externals,
 						const struct observed *o, unsigned int rfc,
 						const char *number)
@@ -171,24 +185,53 @@ Test(axes, a_delayed_answer_must_come_when_it_was_waited_for)
 
 	nat.unsolicited = UNSOLICITED_DELAYED;
 	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_DROP, "silence");
-	see(&o, ASPECT_LATE_ANSWER, NAT_TCP, false, "silence still");
+	see(&o, ASPECT_SILENCE, NAT_TCP, 0, "silence still");
 	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_BROKEN);
 	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_DELAYED, "ICMP");
-	see(&o, ASPECT_LATE_ANSWER, NAT_TCP, true, "ICMP");
+	see(&o, ASPECT_SILENCE, NAT_TCP, 5999, "ICMP");
+	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_BROKEN);
+	nat.timers.stray_silence = 5000;
+	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_HELD);
+	nat.timers.stray_silence = 0;
+	see(&o, ASPECT_SILENCE, NAT_TCP, 6000, "ICMP");
 	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_HELD);
 	nat.unsolicited = UNSOLICITED_DROP;
 	cr_expect_eq(axis_of(&nat, &o, "unsolicited", "tcp").holding, AXIS_BROKEN);
 }
 
-/* Our own silence was tried short; that of somebody's rules was as short as it was. */
+/* Our own silence may have been tried short; that of somebody's rules was as short as it was. */
 Test(requirements, an_answer_after_a_silence_is_good_when_the_silence_is_six_seconds)
 {
 	struct nat ours = named("full-cone"), own = {.kind = NAT_CUSTOM};
 	struct observed o = {0};
 
+	ours.unsolicited = UNSOLICITED_DELAYED;
 	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_DELAYED, "ICMP");
+	see(&o, ASPECT_SILENCE, NAT_TCP, 700, "ICMP");
 	cr_expect_eq(requirement_of(&ours, 1, &o, 5382, "REQ-4").meeting, REQUIREMENT_MET);
 	cr_expect_eq(requirement_of(&own, 1, &o, 5382, "REQ-4").meeting, REQUIREMENT_NOT_MET);
+	ours.timers.stray_silence = 700;
+	cr_expect_eq(requirement_of(&ours, 1, &o, 5382, "REQ-4").meeting, REQUIREMENT_NOT_MET);
+	see(&o, ASPECT_SILENCE, NAT_TCP, 6000, "ICMP");
+	cr_expect_eq(requirement_of(&own, 1, &o, 5382, "REQ-4").meeting, REQUIREMENT_MET);
+}
+
+/* It should be answered then, unless silence is what was declared (REQ-4a). */
+Test(requirements, a_stray_syn_without_an_answer_is_a_policy_or_a_lack)
+{
+	struct nat silent = named("full-cone"), late = silent;
+	struct observed o = {0};
+
+	late.unsolicited = UNSOLICITED_DELAYED;
+	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_DROP, "silence");
+	cr_expect_eq(stray_answer_of(&silent, &o), REQUIREMENT_NOT_APPLICABLE);
+	cr_expect_eq(stray_answer_of(&late, &o), REQUIREMENT_NOT_TESTED);
+	see(&o, ASPECT_SILENCE, NAT_TCP, 0, "silence still");
+	cr_expect_eq(stray_answer_of(&late, &o), REQUIREMENT_NOT_MET);
+	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_REJECT, "a reset");
+	cr_expect_eq(stray_answer_of(&silent, &o), REQUIREMENT_NOT_MET);
+	see(&o, ASPECT_UNSOLICITED, NAT_TCP, UNSOLICITED_DELAYED, "ICMP");
+	cr_expect_eq(stray_answer_of(&late, &o), REQUIREMENT_MET);
 }
 
 Test(requirements, are_met_or_not_by_what_was_seen)
