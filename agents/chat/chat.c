@@ -188,8 +188,8 @@ bool chat_follow(struct chat *chat, bool bye, uint64_t now)
 		take_goodbye(chat);
 	follow_peer(chat, now);
 	send_lines(chat);
-	if (!chat->goodbye && chat->lines.ended && chat->lines.taken == chat->lines.length &&
-	    put(chat, KIND_GOODBYE, NULL, 0))
+	/* There is room for it only when no line waits any more. */
+	if (!chat->goodbye && chat->lines.ended && put(chat, KIND_GOODBYE, NULL, 0))
 		chat->goodbye = true;
 	follow_parting(chat, now);
 	return chat_said_all(chat) || now >= chat->gone_at;
