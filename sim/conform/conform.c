@@ -92,7 +92,7 @@ static void probe_protocol(struct bed *bed, enum nat_protocol protocol,
 /* The range, or where there are blocks each of them, cut down to what can be filled. */
 static struct nat with_few_ports(const struct nat *nat)
 {
-	const uint16_t few = 64, first = 40000 / few * few;
+	const uint16_t few = 64, first = 40000 / 64 * 64;
 	const unsigned int count = nat->ports.block ? 2 * BED_HOSTS * few : few;
 	struct nat small = *nat;
 
