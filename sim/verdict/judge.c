@@ -292,6 +292,8 @@ static int judge_path(struct trial *c, const json_t *value)
 		r = proof_none_relayed(c->topo, c->timeline, verdict->run, &verdict->proof);
 	else if (path && strcmp(path, "none") == 0 && is_agent(c, "icmp-punch"))
 		r = proof_none_icmp(c->topo, c->timeline, verdict->run, &verdict->proof);
+	else if (path && strcmp(path, "none") == 0 && is_agent(c, "connect"))
+		r = proof_none_every(c->topo, c->timeline, verdict->run, &verdict->proof);
 	else if (path && strcmp(path, "none") == 0)
 		r = proof_none(c->topo, c->timeline, verdict->run, &verdict->proof);
 	return r ? r : observe_proof(verdict);

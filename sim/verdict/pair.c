@@ -130,6 +130,17 @@ const char *pair_option(const struct topo *topo, const struct peer *peer, const 
 	return option_of(program_of(topo, peer->run), name);
 }
 
+bool pair_flag(const struct topo *topo, const struct peer *peer, const char *name)
+{
+	const struct program *program = program_of(topo, peer->run);
+	size_t i;
+
+	for (i = 0; i < program->option_count; i++)
+		if (strcmp(program->options[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 void pair_tables(const struct timeline *timeline, const struct pair *pair,
 		 const struct router_view **ret, size_t *ret_count)
 {

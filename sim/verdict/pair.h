@@ -44,6 +44,9 @@ const char *pair_text(const struct peer *peer, const char *field);
 struct endpoint pair_endpoint(const struct peer *peer, const char *field);
 const char *pair_option(const struct topo *topo, const struct peer *peer, const char *name);
 
+/* Was @peer given the flag @name? */
+bool pair_flag(const struct topo *topo, const struct peer *peer, const char *name);
+
 /* The tables of the routers when both had ended: the earliest such snapshot, else the last ones. */
 void pair_tables(const struct timeline *timeline, const struct pair *pair,
 		 const struct router_view **ret, size_t *ret_count);

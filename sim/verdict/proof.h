@@ -57,6 +57,20 @@ int proof_direct(const struct topo *topo, const struct timeline *timeline, const
 int proof_none(const struct topo *topo, const struct timeline *timeline, const struct run *run,
 	       struct proof *proof);
 
+/* Only what the declared NATs make of TCP between the two, whatever they used. Line: theory. */
+int proof_none_tcp(const struct topo *topo, const struct timeline *timeline, const struct run *run,
+		   struct proof *proof);
+
+/*
+ * Is there truly no path of any kind, for two that tried every way? Appends the lines of
+ * proof_none() for UDP, and:
+ *
+ *   tcp     it was not to be tried; or theory, as of proof_none_tcp()
+ *   relay   nobody could have relayed
+ */
+int proof_none_every(const struct topo *topo, const struct timeline *timeline,
+		     const struct run *run, struct proof *proof);
+
 /*
  * The same for two that tried by ICMP, without a rendezvous. Appends lines: report, tried
  * (the listener's NAT tracked its pings), theory (which condition is not met).

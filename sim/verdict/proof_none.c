@@ -417,26 +417,70 @@ static int prove(struct scene *scene)
 	return r ? r : show_mapping(scene, &scene->b);
 }
 
-int proof_none(const struct topo *topo, const struct timeline *timeline, const struct run *run,
-	       struct proof *proof)
+/* The scene with what two that used @protocol met. Returns 0 or -errno; @meeting owns the ways. */
+static int scene_make(const struct topo *topo, const struct timeline *timeline,
+		      const struct run *run, struct proof *proof, uint8_t protocol,
+		      struct meeting *meeting, struct scene *ret)
 {
 	struct scene scene = {.topo = topo,
 			      .pair = pair_of(topo, timeline, run),
 			      .network = TOPO_NONE,
 			      .proof = proof};
-	struct meeting meeting = {.network = TOPO_NONE};
 	int r = 0;
 
-	if (scene.pair.complete) {
-		r = way_meeting(topo, scene.pair.a.node, scene.pair.b.node, &meeting);
-		if (r)
-			return r;
-		scene.network = meeting.network;
-		scene.a = side_make(topo, &scene.pair.a, meeting.a);
-		scene.b = side_make(topo, &scene.pair.b, meeting.b);
-	}
-	pair_tables(timeline, &scene.pair, &scene.views, &scene.view_count);
-	r = prove(&scene);
+	*meeting = (struct meeting){.network = TOPO_NONE};
+	*ret = scene;
+	if (!scene.pair.complete)
+		return 0;
+	r = way_meeting(topo, scene.pair.a.node, scene.pair.b.node, meeting);
+	if (r)
+		return r;
+	if (protocol)
+		ret->pair.a.protocol = ret->pair.b.protocol = protocol;
+	ret->network = meeting->network;
+	ret->a = side_make(topo, &ret->pair.a, meeting->a);
+	ret->b = side_make(topo, &ret->pair.b, meeting->b);
+	pair_tables(timeline, &ret->pair, &ret->views, &ret->view_count);
+	return 0;
+}
+
+int proof_none(const struct topo *topo, const struct timeline *timeline, const struct run *run,
+	       struct proof *proof)
+{
+	struct meeting meeting;
+	struct scene scene;
+	int r = scene_make(topo, timeline, run, proof, 0, &meeting, &scene);
+
+	if (!r)
+		r = prove(&scene);
+	meeting_clear(&meeting);
+	return r;
+}
+
+/* The reasons why datagrams do not get in, which have been told, are those why SYNs do not. */
+static bool is_told(const struct scene *scene)
+{
+	const struct side *a = &scene->a, *b = &scene->b;
+
+	return !is_inner(scene) && scene->network != TOPO_NONE && !a->theory.unknown &&
+	       !b->theory.unknown && is_filtered(scene) &&
+	       !theory_side(scene->topo, &a->way).blocked &&
+	       !theory_side(scene->topo, &b->way).blocked;
+}
+
+int proof_none_tcp(const struct topo *topo, const struct timeline *timeline, const struct run *run,
+		   struct proof *proof)
+{
+	struct meeting meeting;
+	struct scene scene;
+	bool explained;
+	int r = scene_make(topo, timeline, run, proof, IPPROTO_TCP, &meeting, &scene);
+
+	if (!r && scene.pair.complete && is_told(&scene))
+		r = proof_add(proof, HELD, "theory",
+			      "SYNs fare no better: what keeps datagrams out filters them too");
+	else if (!r && scene.pair.complete)
+		r = prove_theory(&scene, &explained);
 	meeting_clear(&meeting);
 	return r;
 }
