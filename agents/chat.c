@@ -295,6 +295,8 @@ int main(int argc, char *argv[])
 		 CLI_NUMBER, &messages, 1000000, false},
 		{0, "keepalive", "SECONDS", "send something at least so often (5)", CLI_SECONDS,
 		 &config.talk.keepalive, 3600, false},
+		{0, "patience", "SECONDS", "look for another path after so long a silence (5)",
+		 CLI_SECONDS, &config.talk.patience, 3600, false},
 		{0, "timeout", "SECONDS", "how long to wait for the other (300)", CLI_SECONDS,
 		 &config.patience, 86400, false},
 		{0, "json", NULL, "events for programs instead of text for people", CLI_FLAG,

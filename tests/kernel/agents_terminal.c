@@ -235,6 +235,36 @@ Test(terminal, who_waits_for_nobody_can_be_interrupted, .timeout = 60)
 	in_netns(body_alone);
 }
 
+static int body_found_again(void)
+{
+	static const char *const as_ann[] = {CHAT,         "ann", "--keepalive", "0.1",
+					     "--patience", "0.3", NULL};
+	static const char *const as_bob[] = {CHAT, "bob", NULL};
+	static const char *const serve[] = {"rendezvous", NULL};
+	struct program rendezvous, ann, bob;
+
+	EXPECT(lo_up() == 0 && start_piped(&rendezvous, serve) == 0, "no rendezvous");
+	EXPECT(prints(&rendezvous, "ready"), "said %s", rendezvous.text);
+	EXPECT(start_at_terminal(&ann, as_ann) == 0 && start_piped(&bob, as_bob) == 0, "no chat");
+	EXPECT(prints(&ann, "* bob is here") && prints(&bob, "* ann is here"), "saw %s", ann.text);
+	kill(bob.pid, SIGSTOP);
+	EXPECT(prints(&ann, "* bob does not answer any more"), "saw %s", ann.text);
+	EXPECT(type(&ann, "asleep?\n") == 0, "cannot type");
+	kill(bob.pid, SIGCONT);
+	EXPECT(prints(&ann, "* connected again: a direct path to 127.0.0.1:"), "saw %s", ann.text);
+	EXPECT(prints(&bob, "* connected again"), "said %s", bob.text);
+	EXPECT(prints(&bob, "ann: asleep?\n"), "said %s", bob.text);
+	EXPECT(type(&ann, "\004") == 0, "cannot type");
+	EXPECT(end(&ann) == 0, "ann did not end in order: %s", ann.text);
+	EXPECT(end(&bob) == 0, "bob did not end in order: %s", bob.text);
+	return stop(&rendezvous);
+}
+
+Test(terminal, a_path_that_dies_and_is_found_again_is_said_and_loses_nothing, .timeout = 60)
+{
+	in_netns(body_found_again);
+}
+
 static int body_vanishes(void)
 {
 	static const char *const as_ann[] = {CHAT, "ann", "--keepalive", "0.1", NULL};
