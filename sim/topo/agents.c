@@ -154,6 +154,7 @@ static const struct agent_option chat_options[] = {
 	{"no-relay", OPTION_FLAG, FILL_NONE, false},
 	{"messages", OPTION_NUMBER, FILL_NONE, false},
 	{"keepalive", OPTION_SECONDS, FILL_NONE, false},
+	{"patience", OPTION_SECONDS, FILL_NONE, false},
 	{"timeout", OPTION_SECONDS, FILL_NONE, false},
 	{0},
 };
