@@ -159,3 +159,19 @@ void pair_tables(const struct timeline *timeline, const struct pair *pair,
 	*ret = timeline->routers;
 	*ret_count = timeline->router_count;
 }
+
+void pair_tables_before(const struct timeline *timeline, const struct pair *pair,
+			const struct router_view **ret, size_t *ret_count)
+{
+	uint64_t begin = pair->a.run->started;
+	size_t i;
+
+	if (pair->complete && pair->b.run->started < begin)
+		begin = pair->b.run->started;
+	*ret = NULL;
+	*ret_count = 0;
+	for (i = 0; i < timeline->snapshot_count && timeline->snapshots[i].when <= begin; i++) {
+		*ret = timeline->snapshots[i].routers;
+		*ret_count = timeline->snapshots[i].router_count;
+	}
+}

@@ -51,4 +51,8 @@ bool pair_flag(const struct topo *topo, const struct peer *peer, const char *nam
 void pair_tables(const struct timeline *timeline, const struct pair *pair,
 		 const struct router_view **ret, size_t *ret_count);
 
+/* The last that were read before the two began; none, where none were. */
+void pair_tables_before(const struct timeline *timeline, const struct pair *pair,
+			const struct router_view **ret, size_t *ret_count);
+
 #endif

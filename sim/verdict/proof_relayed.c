@@ -33,6 +33,8 @@ struct scene {
 	struct trail trail; /* what all parts need, too */
 	struct pair pair;
 	struct meeting meeting;
+	const struct router_view *before; /* tables from before the two began */
+	size_t before_count;
 };
 
 static const char *node_name(const struct scene *scene, size_t node)
@@ -167,22 +169,36 @@ static bool stands_for(const struct scene *scene, const struct peer *self, const
 	return false;
 }
 
+/* What of @flow's packets is new since the two began: they may have talked directly before. */
+static void forget_before(const struct router_view *before, struct mapping *flow)
+{
+	struct mapping old;
+
+	/* Fewer than before: it had been forgotten, and is another one. */
+	if (!before || !mapping_find(before, flow->protocol, &flow->inside, &flow->remote, &old) ||
+	    flow->sent < old.sent || flow->received < old.received)
+		return;
+	flow->sent -= old.sent;
+	flow->received -= old.received;
+}
+
 /* What the routers of @way counted between @self and whatever stands for the @other. */
 static void count_direct(const struct scene *scene, const struct peer *self, const struct way *way,
 			 const struct peer *other, const struct way *other_way, uint64_t *ret_sent,
 			 uint64_t *ret_received)
 {
-	const struct router_view *view;
+	/* The nearest one sees the peer's own address. */
+	const struct router_view *view =
+		router_view_of(scene->trail.views, scene->trail.view_count, way->routers[0]);
+	const struct router_view *before =
+		router_view_of(scene->before, scene->before_count, way->routers[0]);
 	struct mapping mapping;
 	size_t i;
 
 	*ret_sent = *ret_received = 0;
-	/* The nearest one sees the peer's own address. */
-	view = way->count ? router_view_of(scene->trail.views, scene->trail.view_count,
-					   way->routers[0])
-			  : NULL;
 	for (i = 0; view && !view->problem && i < view->flow_count; i++) {
 		mapping = mapping_of(&view->flows[i]);
+		forget_before(before, &mapping);
 		if (!node_has(scene->trail.topo, self->node, &mapping.inside.addr) ||
 		    !stands_for(scene, other, other_way, &mapping.remote.addr) || !mapping.sent ||
 		    !mapping.received)
@@ -294,6 +310,7 @@ static int scene_make(const struct topo *topo, const struct timeline *timeline,
 		.meeting = {.network = TOPO_NONE},
 	};
 	pair_tables(timeline, &ret->pair, &ret->trail.views, &ret->trail.view_count);
+	pair_tables_before(timeline, &ret->pair, &ret->before, &ret->before_count);
 	return ret->pair.complete
 		       ? way_meeting(topo, ret->pair.a.node, ret->pair.b.node, &ret->meeting)
 		       : 0;

@@ -197,6 +197,48 @@ Test(connect_path, one_that_is_said_to_be_relayed_and_was_direct_is_broken)
 	story_end(&story);
 }
 
+/* They had talked directly before, and the router has not forgotten; @more packets since. */
+static struct story make_again(uint64_t more)
+{
+	struct story story = make_story("symmetric", "relayed", "", "");
+	struct timeline *timeline = story.timeline;
+	struct router_view *router, *old;
+
+	say_path(&story, "relayed", "'technique': 'rendezvous-relay', 'transport': 'udp'", relayed);
+	story_flow(&story, "router1", "192.168.1.1:7776", "1.2.3.4:7776", "5.6.7.8:8887", 45, 45);
+	router = story_router(&story, "router1");
+	timeline->snapshots = calloc(1, sizeof(*timeline->snapshots));
+	old = calloc(1, sizeof(*old));
+	cr_assert(timeline->snapshots && old);
+	*old = (struct router_view){.node = router->node, .flow_count = 1};
+	old->flows = calloc(1, sizeof(*old->flows));
+	cr_assert_not_null(old->flows);
+	old->flows[0] = router->flows[0];
+	timeline->snapshots[0] = (struct snapshot){.routers = old, .router_count = 1};
+	timeline->snapshot_count = 1;
+	story_run(&story, 1, 0)->started = story_run(&story, 1, 1)->started = 1000;
+	story_run(&story, 1, 0)->ended = story_run(&story, 1, 1)->ended = 2000;
+	router->flow_count = 0;
+	story_flow(&story, "router1", "192.168.1.1:7776", "1.2.3.4:7776", "5.6.7.8:8887", 45 + more,
+		   45 + more);
+	story_flow(&story, "router1", "192.168.1.1:7777", "1.2.3.4:7777", "9.9.9.9:1024", 45, 45);
+	story_flow(&story, "router2", "192.168.2.1:8888", "5.6.7.8:8888", "9.9.9.9:1024", 45, 45);
+	return story;
+}
+
+Test(connect_path, what_they_said_directly_before_does_not_count)
+{
+	struct story story = make_again(19);
+
+	story_judge(&story);
+	cr_expect_eq(story_verdict(&story, 1, 0, "path")->outcome, HELD);
+	story_end(&story);
+	story = make_again(20);
+	story_judge(&story);
+	cr_expect_eq(story_verdict(&story, 1, 0, "path")->outcome, BROKEN);
+	story_end(&story);
+}
+
 /* Flows between the two, of @protocol. */
 static struct story make_direct(const char *how, uint8_t protocol)
 {
