@@ -2,6 +2,8 @@
 /* The chat on real sockets: through pipes, at a terminal, and with a peer that goes away. */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "support/street.h"
 
@@ -158,4 +160,38 @@ static int body_nobody_comes(void *data)
 Test(chat, waits_as_long_as_it_is_told_for_somebody_to_come, .timeout = 60)
 {
 	in_lab(body_nobody_comes, NULL);
+}
+
+/* A machine has other programs of these names; a topology means natsim's. */
+static int body_path(void *data)
+{
+	char other[] = "/tmp/natsim-path-XXXXXX", file[64], path[128];
+	AUTO_BUILT struct built built;
+	struct child *child;
+	FILE *script;
+
+	(void)data;
+	EXPECT(mkdtemp(other), "no folder");
+	snprintf(file, sizeof(file), "%s/chat", other);
+	snprintf(path, sizeof(path), "%s:/usr/bin:/bin", other);
+	script = fopen(file, "w");
+	EXPECT(script && fputs("#!/bin/sh\necho another\n", script) >= 0 && fclose(script) == 0 &&
+		       chmod(file, 0755) == 0 && setenv("PATH", path, 1) == 0,
+	       "no other chat");
+	EXPECT(built_up(street, NULL, &built) == 0, "no lab");
+	EXPECT(spawn_shell(&built, "pc1",
+			   "test $(command -v chat) -ef " TEST_BINARY_DIR "/chat && chat --version",
+			   &child) == 0,
+	       "no shell");
+	EXPECT(wait_end(built.lab, child, 10000) == 0, "it hangs");
+	unlink(file);
+	rmdir(other);
+	STATUS(child, 0);
+	EXPECT(!strstr(out(child), "another"), "the machine's own came first");
+	return 0;
+}
+
+Test(path, of_a_command_leads_to_the_agents_first, .timeout = 30)
+{
+	in_lab(body_path, NULL);
 }
