@@ -38,10 +38,11 @@ static json_t *step_fields(const struct plan *plan, const struct plan_step *step
 	case PLAN_BRIDGE:
 		return json_pack("{s:s}", "device", step->bridge.name);
 	case PLAN_LINK:
-		return json_pack("{s:s, s:s, s:s, s:s?}", "device", step->link.name, "peer_space",
-				 plan->spaces[step->link.peer_space].name, "peer_device",
-				 step->link.peer_name, "bridge",
-				 step->link.master[0] ? step->link.master : NULL);
+		return json_pack("{s:s, s:s, s:s, s:s?, s:b}", "device", step->link.name,
+				 "peer_space", plan->spaces[step->link.peer_space].name,
+				 "peer_device", step->link.peer_name, "bridge",
+				 step->link.master[0] ? step->link.master : NULL, "isolated",
+				 step->link.isolated);
 	case PLAN_ADDRESS:
 		return json_pack("{s:s, s:s}", "device", step->address.device, "address",
 				 prefix_format(&step->address.prefix, to));

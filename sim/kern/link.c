@@ -119,6 +119,31 @@ int link_add_bridge(struct batch *batch, size_t tag, const struct link_end *brid
 	return add_or_drop(batch, message, put_bridge(message, bridge), tag);
 }
 
+static int put_isolation(struct nl_msg *message)
+{
+	struct nlattr *info, *data;
+
+	info = nla_nest_start(message, IFLA_LINKINFO);
+	if (!info || nla_put_string(message, IFLA_INFO_SLAVE_KIND, "bridge") < 0)
+		return -ENOMEM;
+	data = nla_nest_start(message, IFLA_INFO_SLAVE_DATA);
+	if (!data || nla_put_u8(message, IFLA_BRPORT_ISOLATED, 1) < 0)
+		return -ENOMEM;
+	nla_nest_end(message, data);
+	nla_nest_end(message, info);
+	return 0;
+}
+
+/* A request of its own: while a link is created the kernel reads nothing about its bridge. */
+int link_isolate(struct batch *batch, size_t tag, int index)
+{
+	struct nl_msg *message = request(0, index, true);
+
+	if (!message)
+		return -ENOMEM;
+	return add_or_drop(batch, message, put_isolation(message), tag);
+}
+
 int link_set_up(struct batch *batch, size_t tag, int index)
 {
 	return batch_add(batch, request(0, index, true), tag);

@@ -32,6 +32,10 @@ int link_add_veth(struct batch *batch, size_t tag, const struct link_end *near, 
 /* A bridge that is up and does nothing but forward: no spanning tree, no multicast snooping. */
 int link_add_bridge(struct batch *batch, size_t tag, const struct link_end *bridge);
 
+/* The link @index, which is in a bridge, neither hears nor is heard by others of it that are
+ * isolated. Linux 4.18. */
+int link_isolate(struct batch *batch, size_t tag, int index);
+
 int link_set_up(struct batch *batch, size_t tag, int index);
 
 #endif

@@ -117,9 +117,11 @@ static int do_link(struct execution *e, const struct plan_step *step, size_t num
 	(void)d;
 	if (r == 0)
 		r = end_add(far_space, step->link.peer_name, &far);
-	if (r < 0)
-		return r;
-	return link_add_veth(e->batch, number, &near, master, &far, far_space->netns->fd);
+	if (r == 0)
+		r = link_add_veth(e->batch, number, &near, master, &far, far_space->netns->fd);
+	if (r == 0 && step->link.isolated)
+		r = link_isolate(e->batch, number, near.index);
+	return r;
 }
 
 static int do_address(struct execution *e, const struct plan_step *step, size_t number,

@@ -47,6 +47,12 @@ void add_route(struct builder *b, size_t space, const struct prefix *to, const s
 void add_rules(struct builder *b, size_t space, const struct node *node, const char *outside);
 
 /*
+ * The link that was added last, which is in a bridge, is isolated: such ports of a bridge do not
+ * hear each other.
+ */
+void isolate_link(struct builder *b);
+
+/*
  * A veth from @near, there called after @near_name and put into the bridge @master
  * unless that is "", to @far, there called @far_name. Where an interface in @near has that
  * name already it gets a number: "NAME-2".

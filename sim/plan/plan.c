@@ -17,7 +17,8 @@
  * two is a bridge; all bridges share one namespace, which is not the core's, so that
  * what is plugged in there is named after the node and clashes with nothing but
  * itself. A LAN of two is a single veth: a namespace and two links less, and nobody
- * could tell the difference.
+ * could tell the difference. Isolation is the bridge's, port by port, as in an access point:
+ * isolated ports reach those that are not, the routers', and no others.
  *
  * Order. Kernel settings come before links, since a link takes its settings from
  * "default" when it is made. A veth is made from its near end (in the core, the
@@ -209,9 +210,13 @@ static void build_switch(struct builder *b)
 		if (!needs_bridge(topo, i))
 			continue;
 		name = topo->networks[i].name;
-		for (n = 0; n < topo->node_count; n++)
-			if (topo_interface_on(&topo->nodes[n], i))
-				add_link(b, b->switching, topo->nodes[n].name, name, n, name);
+		for (n = 0; n < topo->node_count; n++) {
+			if (!topo_interface_on(&topo->nodes[n], i))
+				continue;
+			add_link(b, b->switching, topo->nodes[n].name, name, n, name);
+			if (topo_is_kept_apart(topo, i, n))
+				isolate_link(b);
+		}
 	}
 }
 

@@ -62,6 +62,7 @@ struct plan_step {
 			char peer_name[PLAN_IFNAME_MAX];
 			char master[PLAN_IFNAME_MAX]; /* bridge in `space` that gets `name`; "" for
 							 none */
+			bool isolated; /* in a bridge: not heard by others that are */
 		} link;
 		struct {
 			char device[PLAN_IFNAME_MAX];

@@ -30,9 +30,10 @@ static int format_link(const struct plan *plan, const struct plan_step *step, ch
 	const char *space = plan->spaces[step->space].name;
 	const char *master = step->link.master;
 
-	return snprintf(text, size, "%s: link %s to %s's %s%s%s", space, step->link.name,
+	return snprintf(text, size, "%s: link %s to %s's %s%s%s%s", space, step->link.name,
 			plan->spaces[step->link.peer_space].name, step->link.peer_name,
-			master[0] ? ", in bridge " : "", master);
+			master[0] ? ", in bridge " : "", master,
+			step->link.isolated ? ", isolated" : "");
 }
 
 static int format_rules(const char *space, const struct plan_step *step, char *text, size_t size)

@@ -103,6 +103,12 @@ void add_link(struct builder *b, size_t near, const char *near_name, const char 
 	append(b, &step);
 }
 
+void isolate_link(struct builder *b)
+{
+	if (b->error == 0)
+		b->plan->steps[b->plan->step_count - 1].link.isolated = true;
+}
+
 const char *near_name_of(const struct builder *b, size_t far, const char *far_name)
 {
 	const struct plan_step *step;

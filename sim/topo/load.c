@@ -186,6 +186,7 @@ static int load_root(struct loader *loader, const struct yaml *root)
 		check_nats(loader);
 	if (r == 0 && loader->picture_is_good) {
 		check_unused_networks(loader);
+		check_isolated_networks(loader);
 		check_unused_nats(loader);
 	}
 	return r == 0 ? load_steps(loader) : r;

@@ -35,6 +35,7 @@ int load_networks(struct loader *loader);
 /* nodes.c */
 int load_nodes(struct loader *loader);
 void check_unused_networks(struct loader *loader);
+void check_isolated_networks(struct loader *loader); /* uplinks are resolved */
 /* The key that names interface @i of node @node, for messages about it. */
 const struct yaml *interface_key(const struct loader *loader, size_t node, size_t i);
 

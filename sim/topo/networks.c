@@ -57,6 +57,7 @@ static void load_internet(struct loader *loader, const struct yaml *key, const s
 			  size_t index)
 {
 	const struct yaml *subnet = yaml_get_key(value, "subnet");
+	const struct yaml *isolated = yaml_get_key(value, "isolated");
 	struct topo *topo = loader->topo;
 
 	topo->networks[index].type = NETWORK_INTERNET;
@@ -64,6 +65,10 @@ static void load_internet(struct loader *loader, const struct yaml *key, const s
 		mistake(loader->source, subnet->span, "the internet has no subnet");
 		remedy(loader->source,
 		       "its addresses are anybody's, each behind a link of its own");
+	}
+	if (isolated) {
+		mistake(loader->source, isolated->span, "the internet isolates nobody");
+		remedy(loader->source, "who must not be reached there gets a firewall");
 	}
 	if (topo->internet == TOPO_NONE) {
 		topo->internet = index;
@@ -77,10 +82,11 @@ static void load_internet(struct loader *loader, const struct yaml *key, const s
 static void load_network(struct loader *loader, const struct yaml *key, const struct yaml *value,
 			 size_t index)
 {
-	static const char *const known[] = {"type", "subnet", NULL};
+	static const char *const known[] = {"type", "subnet", "isolated", NULL};
 	static const char *const types[] = {"internet", "lan", NULL};
 	const struct yaml *type = yaml_get(value, "type");
 	const struct yaml *subnet = yaml_get(value, "subnet");
+	const struct yaml *isolated = yaml_get(value, "isolated");
 	struct source *source = loader->source;
 	size_t before = source->mistakes;
 	struct suggestion near;
@@ -109,7 +115,39 @@ static void load_network(struct loader *loader, const struct yaml *key, const st
 				key->text);
 	} else {
 		load_subnet(loader, subnet, &loader->topo->networks[index]);
+		if (isolated)
+			read_boolean(source, isolated, "isolated",
+				     &loader->topo->networks[index].isolated);
 	}
+}
+
+/* Where nobody is a router, nobody would reach anybody. */
+static void check_isolated_network(struct loader *loader, size_t network)
+{
+	const struct topo *topo = loader->topo;
+	size_t i, members = 0;
+
+	for (i = 0; i < topo->node_count; i++) {
+		if (!topo_interface_on(&topo->nodes[i], network))
+			continue;
+		if (!topo_is_kept_apart(topo, network, i))
+			return;
+		members++;
+	}
+	if (!members)
+		return; /* which is told of it anyway */
+	mistake(loader->source, yaml_get_key(loader->networks->items[network], "isolated")->span,
+		"the hosts on \"%s\" would reach nobody: none of them is its router",
+		topo->networks[network].name);
+}
+
+void check_isolated_networks(struct loader *loader)
+{
+	size_t i;
+
+	for (i = 0; i < loader->topo->network_count; i++)
+		if (loader->topo->networks[i].isolated)
+			check_isolated_network(loader, i);
 }
 
 /* Names of devices that every namespace has, or that sysctl gives a meaning of its own. */

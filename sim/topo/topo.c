@@ -95,3 +95,14 @@ const struct interface *topo_interface_on(const struct node *node, size_t networ
 			return &node->interfaces[i];
 	return NULL;
 }
+
+bool topo_is_kept_apart(const struct topo *topo, size_t network, size_t node)
+{
+	const struct node *n = &topo->nodes[node];
+
+	if (!topo->networks[network].isolated)
+		return false;
+	if (n->uplink == TOPO_NONE)
+		return !n->router;
+	return n->interfaces[n->uplink].network == network;
+}

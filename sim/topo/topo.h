@@ -49,6 +49,7 @@ struct network {
 	char *name;
 	enum network_type type;
 	struct prefix subnet; /* NETWORK_LAN only */
+	bool isolated;        /* NETWORK_LAN only: hosts reach its routers, not each other */
 	struct place place;
 };
 
@@ -172,6 +173,13 @@ size_t topo_find_node(const struct topo *topo, const char *name);
 
 /* Whether @program is an agent that runs until it is stopped, in the role it is given. */
 bool program_serves(const struct program *program);
+
+/*
+ * Whether @node, which is on @network, is one of those whose packets do not reach each other there:
+ * the network is isolated, and @node is no router of it, but goes out through it (or, where
+ * nothing leads to an internet, forwards nothing).
+ */
+bool topo_is_kept_apart(const struct topo *topo, size_t network, size_t node);
 
 /* The interface of @node on @network, or NULL. */
 const struct interface *topo_interface_on(const struct node *node, size_t network);

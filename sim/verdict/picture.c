@@ -186,7 +186,8 @@ static void draw_network(struct pen *pen, size_t network, size_t via)
 	pen->network_done[network] = true;
 	fputs(net->name, pen->out);
 	if (net->type == NETWORK_LAN)
-		fprintf(pen->out, "  %s", prefix_format(&net->subnet, text));
+		fprintf(pen->out, "  %s%s", prefix_format(&net->subnet, text),
+			net->isolated ? ", isolated" : "");
 	if (via != TOPO_NONE) {
 		print_addresses(topo_interface_on(&pen->topo->nodes[via], network), address,
 				sizeof(address));

@@ -279,6 +279,14 @@ static bool is_inner(const struct scene *scene)
 	       scene->topo->networks[scene->network].type != NETWORK_INTERNET;
 }
 
+/* Do the ways meet where hosts are kept apart? */
+static bool is_kept_apart(const struct scene *scene)
+{
+	return scene->network != TOPO_NONE &&
+	       way_is_kept_apart(scene->topo, scene->network, scene->pair.a.node,
+				 scene->pair.b.node);
+}
+
 /* Does the NAT that has the address @peer was told turn packets from its inside round? */
 static bool is_turned_round(const struct scene *scene, const struct peer *peer)
 {
@@ -301,6 +309,27 @@ static int tell_unexplained(const struct scene *scene, const char *why)
 			 reason[0] ? "; the agent says: " : "", reason);
 }
 
+/* The ways meet before the internet, and by what is known there the peers do not. */
+static int prove_inner(const struct scene *scene, bool *ret_explained)
+{
+	const struct side *a = &scene->a, *b = &scene->b;
+	const char *network = scene->topo->networks[scene->network].name;
+
+	*ret_explained = !is_turned_round(scene, a->peer);
+	if (!*ret_explained)
+		return tell_unexplained(scene, "their common NAT turns packets round");
+	if (is_kept_apart(scene))
+		return proof_add(
+			scene->proof, HELD, "theory",
+			"%s and %s meet in network %s, which keeps its hosts apart "
+			"(isolated), and no NAT turns their packets round (no hairpinning)",
+			a->peer->name, b->peer->name, network);
+	return proof_add(scene->proof, HELD, "theory",
+			 "%s and %s meet in network %s, behind a common NAT that does not "
+			 "turn packets round (no hairpinning)",
+			 a->peer->name, b->peer->name, network);
+}
+
 static int prove_theory(const struct scene *scene, bool *ret_explained)
 {
 	const struct side *a = &scene->a, *b = &scene->b;
@@ -318,16 +347,8 @@ static int prove_theory(const struct scene *scene, bool *ret_explained)
 		return proof_add(scene->proof, HELD, "theory", "%s lets no UDP pass", block);
 	/* Each knows the other's address inside its home and that of the outermost NAT, but
 	 * not the one in between, where their ways meet. */
-	if (is_inner(scene) && (a->theory.guarded || b->theory.guarded)) {
-		*ret_explained = !is_turned_round(scene, a->peer);
-		if (!*ret_explained)
-			return tell_unexplained(scene, "their common NAT turns packets round");
-		return proof_add(scene->proof, HELD, "theory",
-				 "%s and %s meet in network %s, behind a common NAT that does not "
-				 "turn packets round (no hairpinning)",
-				 a->peer->name, b->peer->name,
-				 scene->topo->networks[scene->network].name);
-	}
+	if (is_inner(scene) && (a->theory.guarded || b->theory.guarded || is_kept_apart(scene)))
+		return prove_inner(scene, ret_explained);
 	*ret_explained = is_tcp(a->peer) ? !theory_tcp_direct(&a->tcp, &b->tcp)
 					 : !theory_direct(&a->theory, &b->theory);
 	if (a->theory.unknown || b->theory.unknown) {

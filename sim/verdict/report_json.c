@@ -89,8 +89,8 @@ static json_t *network_json(const struct network *network)
 
 	if (network->type == NETWORK_INTERNET)
 		return json_pack("{s:s, s:s}", "name", network->name, "type", "internet");
-	return json_pack("{s:s, s:s, s:s}", "name", network->name, "type", "lan", "subnet",
-			 prefix_format(&network->subnet, text));
+	return json_pack("{s:s, s:s, s:s, s:b}", "name", network->name, "type", "lan", "subnet",
+			 prefix_format(&network->subnet, text), "isolated", network->isolated);
 }
 
 static json_t *topology_json(const struct topo *topo)

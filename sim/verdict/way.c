@@ -161,3 +161,21 @@ void meeting_clear(struct meeting *meeting)
 	free(meeting->b.routers);
 	*meeting = (struct meeting){.network = TOPO_NONE};
 }
+
+/* @node itself or the first of its gateways that is on @network; TOPO_NONE: none is. */
+static size_t stands_by(const struct topo *topo, size_t node, size_t network)
+{
+	size_t left = topo->node_count;
+
+	while (node != TOPO_NONE && left-- && !topo_interface_on(&topo->nodes[node], network))
+		node = topo->nodes[node].gateway;
+	return node;
+}
+
+bool way_is_kept_apart(const struct topo *topo, size_t network, size_t a, size_t b)
+{
+	a = stands_by(topo, a, network);
+	b = stands_by(topo, b, network);
+	return a != TOPO_NONE && b != TOPO_NONE && a != b && topo_is_kept_apart(topo, network, a) &&
+	       topo_is_kept_apart(topo, network, b);
+}

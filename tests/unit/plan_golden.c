@@ -68,6 +68,7 @@ ParameterizedTestParameters(golden, the_plan_of_a_topology_is_the_one_on_file)
 		{"tests/golden/plan-office.yaml", "plan-office.txt"},
 		{"tests/golden/plan-pool.yaml", "plan-pool.txt"},
 		{"tests/golden/plan-island.yaml", "plan-island.txt"},
+		{"tests/golden/plan-guests.yaml", "plan-guests.txt"},
 	};
 
 	return cr_make_param_array(struct golden, cases, sizeof(cases) / sizeof(cases[0]));

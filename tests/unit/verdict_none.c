@@ -292,3 +292,67 @@ Test(none, behind_the_users_own_rules_nothing_is_proven)
 	expect_words(verdict, "theory", UNDECIDED, "not declared");
 	story_end(&story);
 }
+
+/* Two guests of one network, whose agents found nothing. */
+static struct story guests_story(const char *hairpinning, const char *isolated)
+{
+	struct story story;
+	struct run *pc1, *pc2;
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "name: test\n"
+		 "networks: {internet: {type: internet}, guests: {subnet: 192.168.1.0/24%s}}\n"
+		 "nodes:\n"
+		 "  server: {interfaces: {internet: 9.9.9.9}}\n"
+		 "  router: {interfaces: {internet: 1.2.3.4, guests: 192.168.1.254}, nat: {base: "
+		 "full-cone, hairpinning: %s}}\n"
+		 "  pc1: {interfaces: {guests: 192.168.1.1}}\n"
+		 "  pc2: {interfaces: {guests: 192.168.1.2}}\n"
+		 "steps:\n"
+		 "  - start: {node: server, agent: rendezvous}\n"
+		 "  - run:\n"
+		 "      - {node: pc1, agent: punch, session: demo, expect: {path: none}}\n"
+		 "      - {node: pc2, agent: punch, session: demo, expect: {path: none}}\n",
+		 isolated, hairpinning);
+	story = story_begin(text);
+	pc1 = story_run(&story, 1, 0);
+	pc2 = story_run(&story, 1, 1);
+	story_exited(pc1, 1, "", "");
+	story_exited(pc2, 1, "", "");
+	story_result(pc1, "{'event': 'result', 'path': 'none', 'local': '192.168.1.1:7777', "
+			  "'public': '1.2.3.4:7777', 'peer_public': '1.2.3.4:8888', 'reason': "
+			  "'nothing came'}");
+	story_result(pc2, "{'event': 'result', 'path': 'none', 'local': '192.168.1.2:8888', "
+			  "'public': '1.2.3.4:8888', 'peer_public': '1.2.3.4:7777', 'reason': "
+			  "'nothing came'}");
+	story_judge(&story);
+	return story;
+}
+
+Test(none, an_isolated_network_without_hairpinning_explains_it)
+{
+	struct story story = guests_story("off", ", isolated: true");
+	const struct verdict *verdict = story_verdict(&story, 1, 0, "path");
+
+	cr_expect_eq(verdict->outcome, HELD);
+	expect_words(verdict, "theory", HELD,
+		     "pc1 and pc2 meet in network guests, which keeps its hosts apart (isolated), "
+		     "and no NAT turns their packets round");
+	story_end(&story);
+}
+
+Test(none, isolation_explains_nothing_where_the_nat_hairpins_or_there_is_none)
+{
+	static const char *const cases[][2] = {{"external-source", ", isolated: true"},
+					       {"off", ""}};
+	struct story story;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		story = guests_story(cases[i][0], cases[i][1]);
+		cr_expect_eq(story_verdict(&story, 1, 0, "path")->outcome, UNDECIDED, "case %zu",
+			     i);
+		story_end(&story);
+	}
+}
