@@ -334,6 +334,30 @@ Test(vanishing, who_is_interrupted_gives_everything_back_whenever)
 	}
 }
 
+/* Both NATs forget the path in every pause, and give other ports then. */
+Test(vanishing, a_path_that_dies_after_the_choice_is_punched_again)
+{
+	struct world *world = make_cones(1);
+	size_t i;
+
+	for (i = PEER_A; i <= PEER_B; i++) {
+		world->net.nats[i].changes_ports = true;
+		world->net.nats[i].life = 2 * SEC;
+		world->hosts[i].config.talk.interval = 3 * SEC;
+		world->hosts[i].config.talk.patience = SEC;
+		world->hosts[i].config.talk.messages = 2;
+	}
+	play(world);
+	for (i = PEER_A; i <= PEER_B; i++) {
+		const struct race *race = &world->hosts[i].race;
+
+		cr_expect_eq(race->phase, RACE_DONE, "peer %zu: %s", i, race->reason);
+		cr_expect_eq(race_path(race, RACE_UDP)->talk.received, 2);
+		cr_expect_geq(race_path(race, RACE_UDP)->repunched, 1);
+	}
+	free_world(world);
+}
+
 /* ---- servers that do not serve ---- */
 
 Test(servers, without_a_rendezvous_there_is_no_path)
