@@ -106,6 +106,14 @@ static size_t declared_relay(const struct scene *scene, const struct peer *self,
 	return node_of(scene->trail.topo, value);
 }
 
+/* Whose own server refused may be relayed by the other's. */
+static bool may_relay(const struct scene *scene, size_t node, const struct peer *self,
+		      const struct peer *other)
+{
+	return node != TOPO_NONE && (node == declared_relay(scene, self, other) ||
+				     node == declared_relay(scene, other, self));
+}
+
 static int prove_relay(const struct scene *scene, const struct peer *self, const struct peer *other)
 {
 	struct endpoint relay = pair_endpoint(self, "relay");
@@ -114,7 +122,7 @@ static int prove_relay(const struct scene *scene, const struct peer *self, const
 	char text[ENDPOINT_TEXT_MAX];
 
 	endpoint_format(&relay, text);
-	if (owner == TOPO_NONE || owner != declared)
+	if (!may_relay(scene, owner, self, other))
 		return proof_add(scene->trail.proof, BROKEN, "relay",
 				 "%s says it was relayed by %s, an address of %s's, but its relay "
 				 "is %s",

@@ -8,9 +8,9 @@
 #include "kern/conntrack.h"
 #include "support/story.h"
 
-/* Two homes behind @nat; the rendezvous and the two have these options. */
-static struct story make_story(const char *nat, const char *path, const char *rendezvous,
-			       const char *options)
+/* Two homes behind @nat; the rendezvous, pc1 and pc2 have these options. */
+static struct story make_uneven(const char *nat, const char *path, const char *rendezvous,
+				const char *options1, const char *options2)
 {
 	AUTO_FREE char *yaml = NULL;
 
@@ -22,6 +22,8 @@ static struct story make_story(const char *nat, const char *path, const char *re
 			      "  home2: {subnet: 192.168.2.0/24}\n"
 			      "nodes:\n"
 			      "  server: {interfaces: {internet: 9.9.9.9}}\n"
+			      "  relay1: {interfaces: {internet: 8.8.8.8}}\n"
+			      "  relay2: {interfaces: {internet: 8.8.4.4}}\n"
 			      "  router1: {interfaces: {internet: 1.2.3.4, home1: 192.168.1.254}, "
 			      "nat: %s}\n"
 			      "  router2: {interfaces: {internet: 5.6.7.8, home2: 192.168.2.254}, "
@@ -34,9 +36,15 @@ static struct story make_story(const char *nat, const char *path, const char *re
 			      "      - {node: pc1, agent: connect, session: demo%s}\n"
 			      "      - {node: pc2, agent: connect, session: demo%s}\n"
 			      "    expect: {path: %s}\n",
-			      nat, rendezvous, options, options, path),
+			      nat, rendezvous, options1, options2, path),
 		     0);
 	return story_begin(yaml);
+}
+
+static struct story make_story(const char *nat, const char *path, const char *rendezvous,
+			       const char *options)
+{
+	return make_uneven(nat, path, rendezvous, options, options);
 }
 
 /* Both say "none", and each sent to the other over UDP, from another port than it had announced. */
@@ -180,6 +188,32 @@ Test(connect_path, a_relayed_one_is_proven_by_packets_to_the_relay)
 	story_judge(&story);
 	cr_expect_eq(story_verdict(&story, 1, 0, "path")->outcome, HELD);
 	story_end(&story);
+}
+
+/* Each was given a TURN server of its own, and both were relayed by @relay. */
+static enum outcome by_turn(const char *relay)
+{
+	struct story story = make_uneven("symmetric", "relayed", "",
+					 ", turn: relay1, user: ann, password: secret",
+					 ", turn: relay2, user: ann, password: wrong");
+	enum outcome outcome;
+	char field[64];
+
+	snprintf(field, sizeof(field), "'relay': '%s',", relay);
+	say_path(&story, "relayed", "'technique': 'turn', 'transport': 'udp'", field);
+	story_flow(&story, "router1", "192.168.1.1:7777", "1.2.3.4:7777", relay, 45, 45);
+	story_flow(&story, "router2", "192.168.2.1:8888", "5.6.7.8:8888", relay, 45, 45);
+	story_judge(&story);
+	outcome = story_verdict(&story, 1, 0, "path")->outcome;
+	story_end(&story);
+	return outcome;
+}
+
+Test(connect_path, who_is_refused_by_its_own_turn_server_is_relayed_by_the_peers)
+{
+	cr_expect_eq(by_turn("8.8.8.8:3478"), HELD);
+	cr_expect_eq(by_turn("8.8.4.4:3478"), HELD);
+	cr_expect_eq(by_turn("9.9.9.9:3478"), BROKEN, "a server that nobody was given");
 }
 
 Test(connect_path, one_that_is_said_to_be_relayed_and_was_direct_is_broken)
