@@ -10,15 +10,15 @@
  * What settles is parked: nothing is said on it, it is only kept alive. So the relay costs no
  * time when it is needed, and nothing but some packets when it is not.
  *
- * One peer chooses, the one that controls the UDP session: the best way that is settled, as soon
- * as what is better has ended or had its time (punch.c ends early by itself where both NATs
- * are known and guessing is hopeless). It begins to talk over that way. The other peer hears
- * it there, and talks too: the choice needs no message of its own. What was not chosen is
- * dropped on both sides.
+ * One peer chooses (choice.c), the one that controls the UDP session, or that over TCP where nobody
+ * met over UDP. It begins to talk over the way chosen. The other peer hears it there, and talks
+ * too: the choice needs no message of its own. What was not chosen is dropped on both sides.
  *
  * The other sessions are named after the token of the UDP session, which only the pair knows,
  * so that three who use one name are not paired crosswise. Where UDP does not pass, nobody meets
- * there; then, after a while, both meet over TCP under the common name.
+ * there; then, after a while, both meet over TCP under the common name. If they meet over UDP
+ * after all, what is there already is kept, provided it is the same peer: each offers the same
+ * random bytes in all its sessions. Else it is left, in order, and TCP is tried anew as a pair.
  */
 #include "agents/connect/race.h"
 
