@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What is typed becomes lines that fit, and what a peer sends becomes text that harms nobody. */
 #include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agents/chat/harmless.h"
@@ -54,6 +56,34 @@ Test(harmless, what_is_no_utf8_is_one_replacement_a_byte)
 			 FFFD "a" FFFD FFFD, "overlong");
 	cr_expect_str_eq(CLEAN("\xed\xa0\x80"), FFFD FFFD FFFD, "a surrogate");
 	cr_expect_str_eq(CLEAN("\xe6\xbc"), FFFD FFFD, "cut off");
+}
+
+/* Of any bytes: valid UTF-8, as somebody else's parser finds, in the room that was promised. */
+Test(harmless, whatever_comes)
+{
+	unsigned char bytes[64];
+	unsigned int seed = 1;
+	size_t turn, i;
+
+	for (turn = 0; turn < 20000; turn++) {
+		size_t length = (size_t)rand_r(&seed) % sizeof(bytes);
+		const char *made;
+		json_t *json;
+
+		for (i = 0; i < length;
+		     i++) /* mostly the bytes of which long characters are made */
+			bytes[i] = (unsigned char)(rand_r(&seed) % 4 ? rand_r(&seed) | 0x80
+								     : rand_r(&seed));
+		made = clean((const char *)bytes, length);
+		json = json_string(made);
+		cr_assert_not_null(json, "no UTF-8 out of turn %zu", turn);
+		json_decref(json);
+		cr_assert_lt(strlen(made), HARMLESS_SIZE(length));
+		for (i = 0; made[i]; i++)
+			cr_assert((unsigned char)made[i] >= 0x20 && made[i] != 0x7f, "turn %zu",
+				  turn);
+		cr_assert_null(strstr(made, "\xc2\x9b"), "turn %zu", turn);
+	}
 }
 
 /* ---- lines ---- */
