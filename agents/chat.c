@@ -26,7 +26,7 @@ struct person {
 	struct chat chat;
 	const char *session;
 	bool json, ink_out, ink_err;
-	bool told_paired, told_chosen, told_lost;
+	bool told_waiting, told_paired, told_chosen, told_lost;
 	bool released;
 	uint32_t told_repunched;
 	char last[HARMLESS_SIZE(CHAT_LINE_MAX)]; /* line of the peer's */
@@ -112,6 +112,12 @@ static void tell_lost(struct person *person)
 	write_event(person, &line);
 }
 
+/* The rendezvous has answered. */
+static bool is_welcome(const struct race *race)
+{
+	return race->punch.meeting.welcomed || race->tcp.meeting.welcomed;
+}
+
 static void tell_race(struct person *person, uint64_t now)
 {
 	const struct race *race = &person->race;
@@ -124,6 +130,11 @@ static void tell_race(struct person *person, uint64_t now)
 		line_begin(&line, "paired");
 		race_line_paired(race, &line);
 		write_event(person, &line);
+	}
+	if (!person->told_waiting && is_welcome(race)) {
+		person->told_waiting = true;
+		if (!race->met_at)
+			notice(person, "waiting for the other of session \"%s\"", person->session);
 	}
 	if (race->phase != RACE_CHOSEN)
 		return;
@@ -260,10 +271,12 @@ static int tell_result(struct person *person)
 
 static int start(struct person *person, const struct race_config *config)
 {
+	char text[ENDPOINT_TEXT_MAX];
 	struct line line;
 
 	race_start(&person->race, config, clock_now());
-	notice(person, "waiting for the other of session \"%s\"", person->session);
+	notice(person, "asking the rendezvous at %s",
+	       endpoint_format(&config->meeting.rendezvous, text));
 	line_begin(&line, "ready");
 	line_endpoint(&line, "local", &person->ends.locals[PUNCH_MAIN]);
 	write_event(person, &line);

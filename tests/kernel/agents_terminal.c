@@ -224,7 +224,7 @@ static int body_alone(void)
 
 	EXPECT(lo_up() == 0, "no loopback");
 	EXPECT(start_at_terminal(&ann, argv) == 0, "no terminal");
-	EXPECT(prints(&ann, "* waiting"), "saw %s", ann.text);
+	EXPECT(prints(&ann, "* asking the rendezvous at 127.0.0.1:1024"), "saw %s", ann.text);
 	EXPECT(type(&ann, "\003") == 0, "cannot type");
 	EXPECT(end(&ann) == 1, "there was nobody: %s", ann.text);
 	return 0;
