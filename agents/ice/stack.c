@@ -4,9 +4,10 @@
  *
  *   nomination  aggressive, its default. Its regular nomination takes the best as soon as two
  *               pairs are valid. Two relayed ones are that before a direct one whose first check
- *               came too early for a filter and is repeated after 500 ms: it
- *               would then be chance which path two peers get. Aggressively the best that
- *               works is selected in the end, though worse ones are on the way.
+ *               came too early for a filter and is repeated after 500 ms. Aggressively a better
+ *               pair takes over when it works. A check not sent yet is dropped either way once any
+ *               pair is nominated, so where a relay is offered as well it can still be chance
+ *               that it is used (topologies/README.md).
  *   READY       is what we wait for, not CONNECTED: from then on no better pair is being checked,
  *               and all payload goes over one path.
  *   sendings    two of each check, not three. RTO is 500 ms at least and doubles but for the last,
