@@ -12,7 +12,7 @@
 
 #include "nft-rules/ruleset.h"
 
-enum { REQUEST_BYTES = 512, ANSWER_BYTES = 4096 };
+enum { ANSWER_BYTES = 4096 };
 
 /* As guard.c writes it: each field fills a register. */
 static struct nftnl_set *element_new(bool pool, const struct endpoint *from,
@@ -44,7 +44,7 @@ static struct nftnl_set *element_new(bool pool, const struct endpoint *from,
 /* The answer is the element or an error. */
 static int ask(struct mnl_socket *socket, uint16_t family, struct nftnl_set *set)
 {
-	_Alignas(struct nlmsghdr) char buffer[ANSWER_BYTES];
+	_Alignas(struct nlmsghdr) char buffer[ANSWER_BYTES] = {0}; /* libmnl leaves gaps */
 	const uint32_t sequence = (uint32_t)time(NULL);
 	struct nlmsghdr *message =
 		nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSETELEM, family, 0, sequence);

@@ -54,7 +54,7 @@ struct stray_answers {
 static int send_subscription(int log)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	_Alignas(struct nlmsghdr) char buffer[MNL_ALIGN(256)];
+	_Alignas(struct nlmsghdr) char buffer[256] = {0}; /* libmnl leaves gaps */
 	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
 	struct nfgenmsg *group = mnl_nlmsg_put_extra_header(header, sizeof(*group));
 	struct nfulnl_msg_config_cmd bind = {.command = NFULNL_CFG_CMD_BIND};
