@@ -227,7 +227,7 @@ static void on_typed(void *context, uint64_t now)
 	void *at = chat_room(&person->chat, &room);
 	ssize_t n = at ? read(STDIN_FILENO, at, room) : -1;
 
-	if (n >= 0 || errno != EINTR)
+	if (n >= 0 || (errno != EINTR && errno != EAGAIN))
 		chat_typed(&person->chat, n > 0 ? (size_t)n : 0, now);
 }
 

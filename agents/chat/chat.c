@@ -98,14 +98,11 @@ void chat_init(struct chat *chat, const struct chat_config *config)
 /* What is to be said first is as good as typed. */
 static void type_first(struct chat *chat)
 {
-	size_t length = strlen(chat->config.say), room;
-	uint8_t *at = lines_room(&chat->lines, &room);
+	size_t room;
+	void *at = lines_room(&chat->lines, &room);
+	int length = snprintf(at, room, "%s\n", chat->config.say);
 
-	if (length + 1 > room)
-		length = room - 1;
-	memcpy(at, chat->config.say, length);
-	at[length] = '\n';
-	lines_added(&chat->lines, length + 1);
+	lines_added(&chat->lines, (size_t)length < room ? (size_t)length : room - 1);
 }
 
 void chat_start(struct chat *chat, uint64_t now)

@@ -146,7 +146,7 @@ static int stop(struct program *rendezvous)
 
 static int body_sees(void)
 {
-	struct program rendezvous, ann, bob;
+	struct program rendezvous = {0}, ann = {0}, bob = {0};
 	const char *connected;
 
 	EXPECT(meet(&rendezvous, &ann, &bob) == 0, "see above");
@@ -176,7 +176,7 @@ Test(terminal, shows_lines_with_a_name_in_colour_and_says_who_comes_and_goes, .t
 /* @keys end it. */
 static int leaves(const char *keys)
 {
-	struct program rendezvous, ann, bob;
+	struct program rendezvous = {0}, ann = {0}, bob = {0};
 
 	EXPECT(meet(&rendezvous, &ann, &bob) == 0, "see above");
 	EXPECT(type(&ann, "one\ntwo\n") == 0 && type(&ann, keys) == 0, "cannot type");
@@ -200,7 +200,7 @@ Test(terminal, the_end_of_input_leaves_after_everything_was_delivered, .timeout 
 /* The terminal throws away what was typed and not read when it is interrupted. */
 static int body_interrupted(void)
 {
-	struct program rendezvous, ann, bob;
+	struct program rendezvous = {0}, ann = {0}, bob = {0};
 
 	EXPECT(meet(&rendezvous, &ann, &bob) == 0, "see above");
 	EXPECT(type(&ann, "one\n") == 0, "cannot type");
@@ -220,7 +220,7 @@ Test(terminal, an_interruption_is_a_polite_end_too, .timeout = 60)
 static int body_alone(void)
 {
 	static const char *const argv[] = {CHAT, "ann", NULL};
-	struct program ann;
+	struct program ann = {0};
 
 	EXPECT(lo_up() == 0, "no loopback");
 	EXPECT(start_at_terminal(&ann, argv) == 0, "no terminal");
@@ -241,7 +241,7 @@ static int body_found_again(void)
 					     "--patience", "0.3", NULL};
 	static const char *const as_bob[] = {CHAT, "bob", NULL};
 	static const char *const serve[] = {"rendezvous", NULL};
-	struct program rendezvous, ann, bob;
+	struct program rendezvous = {0}, ann = {0}, bob = {0};
 
 	EXPECT(lo_up() == 0 && start_piped(&rendezvous, serve) == 0, "no rendezvous");
 	EXPECT(prints(&rendezvous, "ready"), "said %s", rendezvous.text);
@@ -270,7 +270,7 @@ static int body_vanishes(void)
 	static const char *const as_ann[] = {CHAT, "ann", "--keepalive", "0.1", NULL};
 	static const char *const as_bob[] = {CHAT, "bob", NULL};
 	static const char *const serve[] = {"rendezvous", NULL};
-	struct program rendezvous, ann, bob;
+	struct program rendezvous = {0}, ann = {0}, bob = {0};
 
 	EXPECT(lo_up() == 0 && start_piped(&rendezvous, serve) == 0, "no rendezvous");
 	EXPECT(prints(&rendezvous, "ready"), "said %s", rendezvous.text);
