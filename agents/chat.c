@@ -38,12 +38,6 @@ static void person_cleanup(struct person **person)
 	race_hands_clear(&(*person)->hands);
 }
 
-static void say(void *context, const char *line)
-{
-	(void)context;
-	fprintf(stderr, "%s\n", line);
-}
-
 /* ---- for people ---- */
 
 static void __attribute__((format(printf, 2, 3)))
@@ -348,7 +342,8 @@ int main(int argc, char *argv[])
 	if (r < 0)
 		return cli_misuse(&cli, &diag, stderr);
 	config.talk.messages = messages > 0 ? (uint32_t)messages : 1; /* the first tells the way */
-	config.say = verbose ? say : NULL;
+	if (verbose)
+		config.say = say_stderr;
 	person.session = words.session;
 	person.ink_out = !person.json && term_colour(stdout);
 	person.ink_err = !person.json && term_colour(stderr);

@@ -22,12 +22,6 @@ static void peer_cleanup(struct peer **peer)
 	race_hands_clear(&(*peer)->hands);
 }
 
-static void say(void *context, const char *line)
-{
-	(void)context;
-	fprintf(stderr, "%s\n", line);
-}
-
 /* ---- what stdout is told ---- */
 
 static int tell_progress(void *context)
@@ -105,7 +99,8 @@ int main(int argc, char *argv[])
 	if (r < 0)
 		return cli_misuse(&cli, &diag, stderr);
 	config.talk.messages = (uint32_t)messages;
-	config.say = verbose ? say : NULL;
+	if (verbose)
+		config.say = say_stderr;
 	peer.hands.signals = signals;
 	peer.hands.tell = tell_progress;
 	peer.hands.context = clear;

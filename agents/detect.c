@@ -27,12 +27,6 @@ static void client_clear(struct client *client)
 	free(client->local);
 }
 
-static void say(void *context, const char *line)
-{
-	(void)context;
-	fprintf(stderr, "%s\n", line);
-}
-
 /*
  * Bind to the very address packets will leave by, so that "mapped equals local" can be seen.
  * Only the first socket has @port: the others are to be fresh.
@@ -122,7 +116,7 @@ static const struct drive_ops ops = {
 static int take_tcp(struct client *client, int signals)
 {
 	const struct detect_config *config = &client->survey.config.detect;
-	const struct notes notes = {.say = config->say, .context = config->say_context};
+	const struct notes notes = {.say = config->say};
 	struct diag diag AUTO_DIAG = {0};
 	int r = tcp_mapping_run(&config->server, &client->local[SOCKET_MAPPING].addr,
 				config->timeout, &config->random, &notes, signals,
@@ -276,7 +270,8 @@ int main(int argc, char *argv[])
 	if (r < 0)
 		return cli_misuse(&cli, &diag, stderr);
 	config.detect.local = client.local;
-	config.detect.say = verbose ? say : NULL;
+	if (verbose)
+		config.detect.say = say_stderr;
 	config.unfragmented = mtu_towards(&config.detect.server);
 	survey_start(&client.survey, &config, clock_now());
 	line_begin(&ready, "ready");

@@ -25,12 +25,6 @@ static void peer_clear(struct peer *peer)
 	sockets_clear(&peer->sockets);
 }
 
-static void say(void *context, const char *line)
-{
-	(void)context;
-	fprintf(stderr, "%s\n", line);
-}
-
 static int open_sockets(struct peer *peer, const struct knock_config *config, struct diag *d)
 {
 	struct endpoint any = {.addr.family = AF_INET, .port = config->port};
@@ -222,7 +216,8 @@ int main(int argc, char *argv[])
 		return cli_misuse(&cli, &diag, stderr);
 	}
 	config.talk.messages = (uint32_t)messages;
-	config.say = verbose ? say : NULL;
+	if (verbose)
+		config.say = say_stderr;
 	knock_start(&peer.core, &config, clock_now());
 	line_begin(&line, "ready");
 	line_endpoint(&line, "local", &peer.local);

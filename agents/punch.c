@@ -29,12 +29,6 @@ static void peer_clear(struct peer *peer)
 	sockets_clear(&peer->sockets);
 }
 
-static void say(void *context, const char *line)
-{
-	(void)context;
-	fprintf(stderr, "%s\n", line);
-}
-
 static int open_sockets(struct peer *peer, const struct endpoint *rendezvous, uint16_t port,
 			struct diag *d)
 {
@@ -340,7 +334,8 @@ int main(int argc, char *argv[])
 	}
 	config.talk.messages = (uint32_t)messages;
 	config.repunch = (uint32_t)repunch;
-	config.say = verbose ? say : NULL;
+	if (verbose)
+		config.say = say_stderr;
 	punch_start(&peer.core, &config, clock_now());
 	line_begin(&line, "ready");
 	line_endpoint(&line, "local", &peer.locals[PUNCH_MAIN]);

@@ -25,12 +25,6 @@ static void peer_clear(struct peer *peer)
 	sockets_clear(&peer->sockets);
 }
 
-static void say(void *context, const char *line)
-{
-	(void)context;
-	fprintf(stderr, "%s\n", line);
-}
-
 /* ---- what stdout is told ---- */
 
 static int tell_allocated(struct peer *peer)
@@ -299,7 +293,8 @@ int main(int argc, char *argv[])
 	if (r < 0)
 		return cli_misuse(&cli, &diag, stderr);
 	config.talk.messages = (uint32_t)messages;
-	config.say = verbose ? say : NULL;
+	if (verbose)
+		config.say = say_stderr;
 	relay_start(&peer.core, &config, clock_now());
 	line_begin(&line, "ready");
 	line_endpoint(&line, "local", &peer.local);

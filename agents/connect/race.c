@@ -22,7 +22,6 @@
  */
 #include "agents/connect/race.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,20 +32,6 @@
 
 #define PARKED (3600 * SEC)
 #define ALONE_AFTER (500 * MSEC) /* UDP has brought nobody together: try without */
-
-static void __attribute__((format(printf, 2, 3)))
-say(const struct race *race, const char *format, ...)
-{
-	char line[320];
-	va_list arguments;
-
-	if (!race->config.say)
-		return;
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	race->config.say(race->config.say_context, line);
-}
 
 /* ---- beginning ---- */
 
@@ -77,7 +62,6 @@ static void begin_udp(struct race *race, uint64_t now)
 		.repunch = 3,
 		.aim = race->config.aim,
 		.say = race->config.say,
-		.say_context = race->config.say_context,
 	};
 
 	if (race->portmap.phase == PORTMAP_HELD)
@@ -94,7 +78,6 @@ static void begin_tcp(struct race *race, uint64_t now)
 		.talk = parked(race),
 		.timeout = race->met_at ? race->config.timeout : race->deadline - now,
 		.say = race->config.say,
-		.say_context = race->config.say_context,
 	};
 
 	config.meeting.session = race->names[RACE_TCP];
@@ -112,7 +95,6 @@ static void begin_relay(struct race *race, uint64_t now)
 		.talk = parked(race),
 		.timeout = race->config.timeout,
 		.say = race->config.say,
-		.say_context = race->config.say_context,
 		.allocates_within = choice_window(race),
 	};
 
@@ -215,7 +197,8 @@ static void choose(struct race *race, enum race_way way, uint64_t now)
 	race->phase = RACE_CHOSEN;
 	race->chosen = way;
 	race->chosen_at = now;
-	say(race, "%s chose: %s", choice_is_ours(race) ? "we" : "the peer", race_way_name(way));
+	say(&race->config.say, "%s chose: %s", choice_is_ours(race) ? "we" : "the peer",
+	    race_way_name(way));
 	if (race->config.post)
 		path_carry(way_path(race, way), race->config.post);
 	path_release(way_path(race, way), race->config.talk.messages, race->config.talk.hold, now);
@@ -257,7 +240,7 @@ static void fail(struct race *race, uint64_t now)
 			   settled ? "it worked, but the other peer did not choose it"
 				   : way_reason(race, way));
 	}
-	say(race, "%s", race->reason);
+	say(&race->config.say, "%s", race->reason);
 	end(race, RACE_FAILED, now);
 }
 

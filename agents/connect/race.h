@@ -6,6 +6,7 @@
 #ifndef NATSIM_AGENTS_CONNECT_RACE_H
 #define NATSIM_AGENTS_CONNECT_RACE_H
 
+#include "agents/net/say.h"
 #include "agents/net/udp.h"
 #include "agents/portmap/client.h"
 #include "agents/punch/punch.h"
@@ -35,8 +36,7 @@ struct race_config {
 	struct path_post *post;        /* carried by that way too; or NULL */
 	uint64_t timeout;              /* nanoseconds, from start to a chosen way */
 	uint64_t patience; /* the same, to meet the peer: `timeout` begins then; 0: at once */
-	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
-	void *say_context;
+	struct say say;    /* what is going on, for people */
 };
 
 enum race_phase {

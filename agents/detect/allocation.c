@@ -8,8 +8,8 @@ static void conclude(struct allocation *allocation, struct site *site)
 	if (allocation->pattern.choice == PATTERN_UNKNOWN)
 		notes_reason(&site->notes, "only %zu of %d sockets learned their external port",
 			     allocation->count, ALLOCATION_SOCKETS);
-	notes_say(&site->notes, "allocation: %s from %zu mappings",
-		  port_choice_name(allocation->pattern.choice), allocation->count);
+	say(&site->notes.say, "allocation: %s from %zu mappings",
+	    port_choice_name(allocation->pattern.choice), allocation->count);
 }
 
 static void ask_next(struct allocation *allocation, struct site *site, uint64_t now)

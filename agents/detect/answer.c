@@ -50,7 +50,7 @@ static void filtering_answer(struct detect *detect, enum detect_probe which,
 		expected.addr = detect->config.server.addr;
 	endpoint_format(from, text);
 	if (endpoint_equal(from, &expected)) {
-		notes_say(&detect->notes, "%s: answered by %s", detect_probe_name(which), text);
+		say(&detect->notes.say, "%s: answered by %s", detect_probe_name(which), text);
 		silence_end(silence, ANSWER_CAME);
 		return;
 	}
@@ -77,9 +77,9 @@ static void mapping_answer(struct detect *detect, enum detect_probe which,
 
 	(void)probe_answer(probe, message, now);
 	rtt_measure(&detect->rtt, now - probe->first_sent, probe->sent == 1);
-	notes_say(&detect->notes, "%s: %s sees us as %s (%.3f ms)", detect_probe_name(which),
-		  endpoint_format(&probe->to, text), endpoint_format(mapped, us),
-		  to_ms(now - probe->first_sent));
+	say(&detect->notes.say, "%s: %s sees us as %s (%.3f ms)", detect_probe_name(which),
+	    endpoint_format(&probe->to, text), endpoint_format(mapped, us),
+	    to_ms(now - probe->first_sent));
 	if (which != PROBE_PRIMARY)
 		return;
 	detect->has_other = stun_other_address(message, &detect->other) &&
@@ -120,8 +120,8 @@ static void note_alg(struct detect *detect, const struct stun_message *message,
 	    !stun_read_address(&attribute, &plain) || endpoint_equal(&plain, mapped))
 		return;
 	if (!detect->alg)
-		notes_say(&detect->notes, "a payload was edited: MAPPED-ADDRESS %s, in fact %s",
-			  endpoint_format(&plain, text[0]), endpoint_format(mapped, text[1]));
+		say(&detect->notes.say, "a payload was edited: MAPPED-ADDRESS %s, in fact %s",
+		    endpoint_format(&plain, text[0]), endpoint_format(mapped, text[1]));
 	detect->alg = true;
 }
 

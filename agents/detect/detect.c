@@ -93,7 +93,7 @@ void detect_start(struct detect *detect, const struct detect_config *config, uin
 	*detect = (struct detect){.config = *config,
 				  .started = now,
 				  .queued = PROBE_COUNT,
-				  .notes = {.say = config->say, .context = config->say_context}};
+				  .notes = {.say = config->say}};
 	/* RFC 3489 section 9.3 starts at 100 ms and doubles; nothing is known of the path yet. */
 	ask(detect, PROBE_PRIMARY, &config->server, 100 * MSEC, now);
 }
@@ -197,8 +197,8 @@ static bool step_silence(struct detect *detect, struct silence *silence, enum de
 	if (silence->verdict == ANSWER_SILENCE && detect->probes[voice].failed)
 		silence->verdict = ANSWER_UNDECIDED; /* gave_up() told the reason */
 	if (silence->verdict == ANSWER_SILENCE)
-		notes_say(&detect->notes, "%s: silence, while %u of %u controls were answered",
-			  detect_probe_name(which), silence->proven, silence->rounds);
+		say(&detect->notes.say, "%s: silence, while %u of %u controls were answered",
+		    detect_probe_name(which), silence->proven, silence->rounds);
 	else
 		notes_reason(&detect->notes,
 			     "the path to the server died: %u of %u controls were answered",

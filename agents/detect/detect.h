@@ -13,6 +13,7 @@
 #include "agents/detect/rtt.h"
 #include "agents/detect/silence.h"
 #include "agents/net/random.h"
+#include "agents/net/say.h"
 
 /* Each test has a socket of its own, so that no test sees what another one opened. */
 enum detect_socket { SOCKET_MAPPING, SOCKET_CHANGE_BOTH, SOCKET_CHANGE_PORT, SOCKET_COUNT };
@@ -35,8 +36,7 @@ struct detect_config {
 	uint64_t timeout;             /* for any answer that has to come; nanoseconds */
 	bool binding_only;            /* Test I and nothing else */
 	struct random_source random;
-	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
-	void *say_context;
+	struct say say; /* what is going on, for people */
 };
 
 struct detect {

@@ -69,7 +69,7 @@ static void conclude(struct fragments *fragments, struct site *site)
 		fragments->verdict = FRAGMENTS_OUTBOUND;
 	else if (out->verdict == ANSWER_SILENCE && both->verdict == ANSWER_SILENCE)
 		fragments->verdict = FRAGMENTS_NONE;
-	notes_say(&site->notes, "fragments: %s", fragments_name(fragments->verdict));
+	say(&site->notes.say, "fragments: %s", fragments_name(fragments->verdict));
 }
 
 static bool fragments_send(void *exam, struct site *site, uint64_t now, struct datagram *ret)

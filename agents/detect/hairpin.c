@@ -71,8 +71,8 @@ static void conclude(struct hairpin *hairpin, struct site *site)
 	if (hairpin->trial.silence.verdict != ANSWER_SILENCE)
 		return;
 	hairpin->verdict = HAIRPINNING_OFF;
-	notes_say(&site->notes, "hairpinning: silence, while %u of %u controls were answered",
-		  hairpin->trial.silence.proven, hairpin->trial.silence.rounds);
+	say(&site->notes.say, "hairpinning: silence, while %u of %u controls were answered",
+	    hairpin->trial.silence.proven, hairpin->trial.silence.rounds);
 }
 
 static bool hairpin_send(void *exam, struct site *site, uint64_t now, struct datagram *ret)
@@ -125,8 +125,8 @@ static void crossed(struct hairpin *hairpin, struct site *site, size_t sender,
 	hairpin->verdict = internal ? HAIRPINNING_INTERNAL_SOURCE : HAIRPINNING_EXTERNAL_SOURCE;
 	hairpin->over = true;
 	trial_end(&hairpin->trial, site, ANSWER_CAME, now);
-	notes_say(&site->notes, "hairpinning: a request came in from %s",
-		  endpoint_format(from, text));
+	say(&site->notes.say, "hairpinning: a request came in from %s",
+	    endpoint_format(from, text));
 }
 
 static void hairpin_receive(void *exam, struct site *site, size_t socket,

@@ -20,11 +20,11 @@
  *     then         seven rungs evenly between those two   eight times as exact each time
  *
  * which takes three to five lifetimes to within a few per cent (the first pass ends at the next
- * rung, which may be twice the lifetime), and the refresh tests one more. What is told are the idle times
- * themselves, not those intended: at least `low` passed without a packet and the mapping
- * was alive, at most `high` and it was gone; a machine that pauses widens them and
- * does not falsify them. The mapping is also gone for us when only its permission for the
- * server is (a filter with a shorter life): the shorter of both is what counts.
+ * rung, which may be twice the lifetime), and the refresh tests one more. What is told are the idle
+ * times themselves, not those intended: at least `low` passed without a packet and the mapping was
+ * alive, at most `high` and it was gone; a machine that pauses widens them and does not falsify
+ * them. The mapping is also gone for us when only its permission for the server is (a filter with a
+ * shorter life): the shorter of both is what counts.
  *
  * Then two more mappings, one reminded half-way by an answer from outside, one by
  * indications from inside (which nobody answers), tell what refreshes.
@@ -151,13 +151,13 @@ static void searched(struct lifetime *lifetime, struct site *site, const struct 
 	if (rung->trial.silence.verdict == ANSWER_CAME) {
 		if (rung->alive > lifetime->low)
 			lifetime->low = rung->alive;
-		notes_say(&site->notes, "lifetime: alive after %.1f ms", to_ms(rung->alive));
+		say(&site->notes.say, "lifetime: alive after %.1f ms", to_ms(rung->alive));
 		if (rung == &lifetime->rungs[lifetime->count - 1])
 			next_stage(lifetime, site, now);
 		return;
 	}
 	lifetime->high = rung->gone;
-	notes_say(&site->notes, "lifetime: gone after %.1f ms", to_ms(rung->gone));
+	say(&site->notes.say, "lifetime: gone after %.1f ms", to_ms(rung->gone));
 	next_stage(lifetime, site, now);
 }
 
@@ -197,7 +197,7 @@ static void refreshed(struct lifetime *lifetime, struct site *site, uint64_t now
 		lifetime->refresh = by_outbound ? REFRESH_BOTH : REFRESH_INBOUND;
 	else
 		lifetime->refresh = by_outbound ? REFRESH_OUTBOUND : REFRESH_NEITHER;
-	notes_say(&site->notes, "lifetime: refreshed by %s", refresh_name(lifetime->refresh));
+	say(&site->notes.say, "lifetime: refreshed by %s", refresh_name(lifetime->refresh));
 }
 
 static void rung_over(struct lifetime *lifetime, struct site *site, const struct rung *rung,

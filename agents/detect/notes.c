@@ -4,19 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void notes_say(const struct notes *notes, const char *format, ...)
-{
-	char line[240];
-	va_list arguments;
-
-	if (!notes->say)
-		return;
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	notes->say(notes->context, line);
-}
-
 void notes_reason(struct notes *notes, const char *format, ...)
 {
 	va_list arguments;
@@ -26,5 +13,5 @@ void notes_reason(struct notes *notes, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(notes->reason, sizeof(notes->reason), format, arguments);
 	va_end(arguments);
-	notes_say(notes, "%s", notes->reason);
+	say(&notes->say, "%s", notes->reason);
 }

@@ -3,14 +3,12 @@
 #ifndef NATSIM_AGENTS_DETECT_NOTES_H
 #define NATSIM_AGENTS_DETECT_NOTES_H
 
+#include "agents/net/say.h"
+
 struct notes {
-	void (*say)(void *context, const char *line); /* or NULL */
-	void *context;
+	struct say say;
 	char reason[160]; /* the first that made something undecidable; "" for none */
 };
-
-void notes_say(const struct notes *notes, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /* Keep the reason if it is the first, and say it. */
 void notes_reason(struct notes *notes, const char *format, ...)

@@ -88,7 +88,7 @@ static void begin_exams(struct survey *survey, uint64_t now)
 		.timeout = config->timeout,
 		.random = config->random,
 		.rtt = survey->detect.rtt,
-		.notes = {.say = config->say, .context = config->say_context},
+		.notes = {.say = config->say},
 		.translated = !endpoint_equal(&seen.primary, &seen.local),
 		.longest = survey->config.longest,
 		.unfragmented = survey->config.unfragmented,

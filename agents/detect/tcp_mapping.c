@@ -74,9 +74,9 @@ void tcp_mapping_receive(struct tcp_mapping *mapping, size_t test,
 		return;
 	}
 	mapping->tests[test].state = TCP_ANSWERED;
-	notes_say(&mapping->notes, "TCP: %s sees us as %s",
-		  endpoint_format(&mapping->tests[test].to, text[0]),
-		  endpoint_format(&mapping->tests[test].mapped, text[1]));
+	say(&mapping->notes.say, "TCP: %s sees us as %s",
+	    endpoint_format(&mapping->tests[test].to, text[0]),
+	    endpoint_format(&mapping->tests[test].mapped, text[1]));
 	if (test == TCP_PRIMARY)
 		follow(mapping, message);
 }

@@ -30,20 +30,6 @@
 
 #include "agents/net/clock.h"
 
-static void __attribute__((format(printf, 2, 3)))
-say(const struct knock *knock, const char *format, ...)
-{
-	char line[240];
-	va_list arguments;
-
-	if (!knock->config.say)
-		return;
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	knock->config.say(knock->config.say_context, line);
-}
-
 bool knock_is_listener(const struct knock *knock)
 {
 	return addr_bits(&knock->config.peer.addr) == 0;
@@ -95,7 +81,7 @@ finish(struct knock *knock, enum knock_phase phase, uint64_t now, const char *fo
 	vsnprintf(knock->reason, sizeof(knock->reason), format, arguments);
 	va_end(arguments);
 	if (phase != KNOCK_DONE)
-		say(knock, "%s", knock->reason);
+		say(&knock->config.say, "%s", knock->reason);
 }
 
 static void follow_path(struct knock *knock, uint64_t now)
@@ -105,7 +91,7 @@ static void follow_path(struct knock *knock, uint64_t now)
 
 	if (knock->phase == KNOCK_SEEKING && path->state >= PATH_TALKING) {
 		knock->phase = KNOCK_TALKING;
-		say(knock, "connected with %s",
+		say(&knock->config.say, "connected with %s",
 		    endpoint_format(&path->candidates.settled->to, text));
 	}
 	if (knock->phase != KNOCK_TALKING)
@@ -149,7 +135,7 @@ static bool send_blind(struct knock *knock, struct datagram *ret)
 	ret->socket = KNOCK_BLIND;
 	ret->to = knock->config.peer;
 	ret->length = seal_blind(&knock->path.seal, id, ret->bytes);
-	say(knock, "blind dial from a fresh socket");
+	say(&knock->config.say, "blind dial from a fresh socket");
 	return true;
 }
 
@@ -219,7 +205,8 @@ static void take_error(struct knock *knock, const void *packet, size_t length, u
 	    memcmp(error.tag, knock->tag, ICMP_TAG_SIZE) != 0)
 		return;
 	if (knock->heard++ == 0)
-		say(knock, "an error about our ping came from %s", addr_format(&error.from, text));
+		say(&knock->config.say, "an error about our ping came from %s",
+		    addr_format(&error.from, text));
 	knock->heard_from = caller.addr = error.from;
 	(void)candidates_add(&knock->path.candidates, CANDIDATE_PUBLIC, &caller, now);
 }

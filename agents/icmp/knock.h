@@ -9,6 +9,7 @@
 #define NATSIM_AGENTS_ICMP_KNOCK_H
 
 #include "agents/icmp/packet.h"
+#include "agents/net/say.h"
 #include "agents/punch/path.h"
 
 /* KNOCK_ICMP is a raw socket: it takes and gives what packet.h writes and reads. */
@@ -22,8 +23,7 @@ struct knock_config {
 	uint64_t interval;    /* nanoseconds between pings, and between errors */
 	uint64_t timeout;     /* nanoseconds, from start to a settled path */
 	struct talk_config talk;
-	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
-	void *say_context;
+	struct say say; /* what is going on, for people */
 };
 
 enum knock_phase {

@@ -46,7 +46,7 @@ void check_client_start(struct check_client *client, const struct check_client_c
 			 .local = config->local,
 			 .timeout = config->timeout,
 			 .random = config->random,
-			 .notes = {.say = config->say, .context = config->say_context}},
+			 .notes = {.say = config->say}},
 		.assist = config->assist,
 		.started = now,
 	};

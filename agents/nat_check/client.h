@@ -9,6 +9,7 @@
 #include "agents/detect/classify.h"
 #include "agents/detect/exam.h"
 #include "agents/nat_check/wire.h"
+#include "agents/net/say.h"
 
 enum {
 	CLIENT_SAME,   /* speaks to the server and to the assist */
@@ -32,8 +33,7 @@ struct check_client_config {
 	const struct endpoint *local; /* of the CLIENT_SOCKETS, no wildcard */
 	uint64_t timeout;             /* for an answer that must come; nanoseconds */
 	struct random_source random;
-	void (*say)(void *context, const char *line); /* or NULL */
-	void *say_context;
+	struct say say; /* what is going on, for people */
 };
 
 struct check_client {

@@ -13,7 +13,7 @@ void existence_start(struct existence *existence, const struct existence_config 
 {
 	*existence = (struct existence){
 		.config = *config,
-		.notes = {.say = config->say, .context = config->say_context},
+		.notes = {.say = config->say},
 	};
 	probe_make(&existence->probe, 0, &config->server, &config->random);
 	probe_repeat(&existence->probe, 100 * MSEC, config->timeout, now);
@@ -79,9 +79,9 @@ static void compare(struct existence *existence)
 		if (addr_equal(&existence->config.own[i].addr, &existence->probe.mapped.addr))
 			existence->translated = false;
 	}
-	notes_say(&existence->notes, "seen as %s, which is %s of our %zu addresses",
-		  endpoint_format(&existence->probe.mapped, text),
-		  existence->translated ? "none" : "one", existence->config.own_count);
+	say(&existence->notes.say, "seen as %s, which is %s of our %zu addresses",
+	    endpoint_format(&existence->probe.mapped, text), existence->translated ? "none" : "one",
+	    existence->config.own_count);
 }
 
 void existence_receive(struct existence *existence, const struct endpoint *from, const void *bytes,

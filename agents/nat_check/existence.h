@@ -9,6 +9,7 @@
 #include "agents/detect/notes.h"
 #include "agents/detect/probe.h"
 #include "agents/nat_check/wire.h"
+#include "agents/net/say.h"
 
 enum { OWN_MAX = 64 };
 
@@ -19,8 +20,7 @@ struct existence_config {
 	uint64_t timeout; /* for the server's answer; nanoseconds */
 	uint64_t wait;    /* for strangers, after that */
 	struct random_source random;
-	void (*say)(void *context, const char *line); /* or NULL */
-	void *say_context;
+	struct say say; /* what is going on, for people */
 };
 
 struct existence {

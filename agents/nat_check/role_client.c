@@ -64,14 +64,14 @@ int role_client(struct agent *agent, struct diag *d)
 					     .due = client_due,
 					     .over = client_over,
 					     .events = {.receive = client_receive}};
-	struct check_client_config config = {.local = agent->local,
-					     .timeout = agent->wishes.timeout,
-					     .random = random_system,
-					     .say = agent->wishes.verbose ? role_say : NULL};
+	struct check_client_config config = {
+		.local = agent->local, .timeout = agent->wishes.timeout, .random = random_system};
 	struct addr own;
 	size_t i;
 	int r = role_need(agent, agent->wishes.server, "server", d);
 
+	if (agent->wishes.verbose)
+		config.say = say_stderr;
 	if (r >= 0)
 		r = role_need(agent, agent->wishes.assist, "assist", d);
 	if (r >= 0)
@@ -161,11 +161,12 @@ int role_existence(struct agent *agent, struct diag *d)
 					     .tell = alone_tell};
 	struct existence_config config = {.timeout = agent->wishes.timeout,
 					  .wait = agent->wishes.wait,
-					  .random = random_system,
-					  .say = agent->wishes.verbose ? role_say : NULL};
+					  .random = random_system};
 	struct addr own;
 	int r = role_need(agent, agent->wishes.server, "server", d);
 
+	if (agent->wishes.verbose)
+		config.say = say_stderr;
 	if (r >= 0)
 		r = resolve_endpoint(agent->wishes.server, CHECK_PORT, &agent->server, d);
 	if (r >= 0)

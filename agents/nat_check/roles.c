@@ -6,12 +6,6 @@
 #include "agents/cli/line.h"
 #include "agents/net/resolve.h"
 
-void role_say(void *context, const char *line)
-{
-	(void)context;
-	fprintf(stderr, "%s\n", line);
-}
-
 int role_open(struct agent *agent, const struct addr *addr, uint16_t port, struct diag *d)
 {
 	const struct endpoint local = {.addr = *addr, .port = port};

@@ -46,9 +46,6 @@ int role_need(const struct agent *agent, const char *value, const char *option, 
 /* Say on stdout that the sockets are open. */
 int role_ready(const struct agent *agent);
 
-/* Words for people, on stderr. */
-void role_say(void *context, const char *line);
-
 /* Play a role to its end. Each returns an exit status, or -errno with the reason in @d if misused.
  */
 int role_server(struct agent *agent, struct diag *d);

@@ -29,7 +29,6 @@
  */
 #include "agents/punch/punch.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,20 +37,6 @@
 #include "agents/punch/introduced.h"
 #include "agents/punch/reason.h"
 #include "agents/rendezvous/offer.h"
-
-static void __attribute__((format(printf, 2, 3)))
-say(const struct punch *punch, const char *format, ...)
-{
-	char line[240];
-	va_list arguments;
-
-	if (!punch->config.say)
-		return;
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	punch->config.say(punch->config.say_context, line);
-}
 
 bool punch_over(const struct punch *punch)
 {
@@ -67,7 +52,7 @@ static void finish(struct punch *punch, enum punch_phase phase, uint64_t now)
 	else if (phase == PHASE_LOST)
 		reason_lost(punch, punch->reason, sizeof(punch->reason));
 	if (phase != PHASE_DONE)
-		say(punch, "%s", punch->reason);
+		say(&punch->config.say, "%s", punch->reason);
 	punch->phase = phase;
 	punch->ended = now;
 	punch->leave_due = true;
@@ -107,11 +92,12 @@ void punch_start(struct punch *punch, const struct punch_config *config, uint64_
 static void start_punching(struct punch *punch, uint64_t now)
 {
 	if (guessing_aim(punch, now))
-		say(punch, "%s", punch->aim.guess.reason);
+		say(&punch->config.say, "%s", punch->aim.guess.reason);
 	introduced_candidates(punch, now); /* there may be news since we were paired */
 	punch->phase = PHASE_PUNCHING;
-	say(punch, punch->config.call_me ? "both have dialled: waiting for the peer's call"
-					 : "both have dialled: punching");
+	say(&punch->config.say, punch->config.call_me
+					? "both have dialled: waiting for the peer's call"
+					: "both have dialled: punching");
 }
 
 /* How long the endpoints that are known are all that is tried, once a path has died. */
@@ -132,7 +118,8 @@ static void start_again(struct punch *punch)
 	punch->meet_at = punch->path.sought + before_meeting(punch);
 	punch->deadline =
 		punch->path.sought + punch->config.timeout + talk->keepalive + talk->patience;
-	say(punch, "the path has died: punching again (round %u)", punch->path.seal.round);
+	say(&punch->config.say, "the path has died: punching again (round %u)",
+	    punch->path.seal.round);
 }
 
 static void start_talking(struct punch *punch)
@@ -140,8 +127,8 @@ static void start_talking(struct punch *punch)
 	const struct candidate *settled = punch->path.candidates.settled;
 	char text[ENDPOINT_TEXT_MAX];
 
-	say(punch, "settled on the peer's %s endpoint %s", candidate_kind_name(settled->kind),
-	    endpoint_format(&settled->to, text));
+	say(&punch->config.say, "settled on the peer's %s endpoint %s",
+	    candidate_kind_name(settled->kind), endpoint_format(&settled->to, text));
 	punch->phase = PHASE_TALKING;
 	punch->leave_due = true;
 	punch->meet_at = UINT64_MAX;
@@ -215,7 +202,8 @@ static void dial_blind(struct punch *punch, uint64_t now, struct datagram *ret)
 	ret->socket = PUNCH_BLIND;
 	ret->to = punch->peer.peer_public;
 	ret->length = seal_blind(&punch->path.seal, id, ret->bytes);
-	say(punch, "blind dial to %s from a fresh socket", endpoint_format(&ret->to, text));
+	say(&punch->config.say, "blind dial to %s from a fresh socket",
+	    endpoint_format(&ret->to, text));
 	aim_start(&punch->aim, &punch->config.aim, &punch->peer, &punch->meeting.rendezvous,
 		  punch->meeting.round_trip, &punch->meeting.random, now);
 	dialled_if_ready(punch, now);
@@ -232,7 +220,7 @@ static bool send_join_again(struct punch *punch, uint64_t now, struct datagram *
 	if (punch->phase != PHASE_PUNCHING || punch->path.seal.round == 0 || now < punch->meet_at)
 		return false;
 	if (!punch->meeting_again) {
-		say(punch, "asking the rendezvous again where the peer is");
+		say(&punch->config.say, "asking the rendezvous again where the peer is");
 		punch->meeting_again = true;
 		join(punch, now);
 	}
@@ -331,7 +319,7 @@ static void take_blind(struct punch *punch)
 		punch->blind = punch->phase == PHASE_DIALLING ? BLIND_RECEIVED : BLIND_LATE;
 	if (punch->blind == BLIND_RECEIVED)
 		punch->path.seal.sight |= SIGHT_DIALLED;
-	say(punch, "the peer's blind dial arrived%s",
+	say(&punch->config.say, "the peer's blind dial arrived%s",
 	    punch->blind == BLIND_LATE ? ", but after our first punch" : "");
 }
 
@@ -370,8 +358,8 @@ static void take_pair(struct punch *punch, uint64_t now)
 	const struct introduction *peer = &punch->peer;
 	char own[ENDPOINT_TEXT_MAX], other[ENDPOINT_TEXT_MAX];
 
-	say(punch, "paired: we are %s, the peer is %s", endpoint_format(&peer->mapped, own),
-	    endpoint_format(&peer->peer_public, other));
+	say(&punch->config.say, "paired: we are %s, the peer is %s",
+	    endpoint_format(&peer->mapped, own), endpoint_format(&peer->peer_public, other));
 	introduced_path(punch);
 	introduced_candidates(punch, now);
 	punch->phase = PHASE_DIALLING;

@@ -7,6 +7,7 @@
 #define NATSIM_AGENTS_PUNCH_PUNCH_H
 
 #include "agents/net/datagram.h"
+#include "agents/net/say.h"
 #include "agents/punch/aim.h"
 #include "agents/punch/path.h"
 #include "agents/punch/technique.h"
@@ -24,8 +25,7 @@ struct punch_config {
 	struct aim_config aim;
 	struct endpoint mapped; /* what our router granted us; no family: nothing */
 	bool call_me;           /* connection reversal: send nothing before the other has */
-	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
-	void *say_context;
+	struct say say;         /* what is going on, for people */
 };
 
 enum punch_phase {

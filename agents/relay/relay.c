@@ -15,20 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void __attribute__((format(printf, 2, 3)))
-say(const struct relay *relay, const char *format, ...)
-{
-	char line[240];
-	va_list arguments;
-
-	if (!relay->config.say)
-		return;
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	relay->config.say(relay->config.say_context, line);
-}
-
 static void __attribute__((format(printf, 4, 5)))
 finish(struct relay *relay, enum relay_phase phase, uint64_t now, const char *format, ...)
 {
@@ -41,7 +27,7 @@ finish(struct relay *relay, enum relay_phase phase, uint64_t now, const char *fo
 	vsnprintf(relay->reason, sizeof(relay->reason), format, arguments);
 	va_end(arguments);
 	if (relay->reason[0] != '\0')
-		say(relay, "%s", relay->reason);
+		say(&relay->config.say, "%s", relay->reason);
 }
 
 /* With a result, the other may still need our last answers: they are to be sent first. */
@@ -67,7 +53,7 @@ static void offer_relayed(struct relay *relay)
 
 	relay->offered = true;
 	carrier_offer(&relay->meeting, &relay->turn);
-	say(relay, "allocated %s", endpoint_format(&relay->turn.relayed, text));
+	say(&relay->config.say, "allocated %s", endpoint_format(&relay->turn.relayed, text));
 }
 
 static void choose(struct relay *relay, uint64_t now)
@@ -94,7 +80,8 @@ static void seek(struct relay *relay, uint64_t now)
 	relay->phase = RELAY_SEEKING;
 	path_start(&relay->path, &seal, &timing, &relay->config.talk);
 	(void)candidates_add(&relay->path.candidates, CANDIDATE_PUBLIC, &relay->carrier.peer, now);
-	say(relay, "trying to reach the peer at %s", endpoint_format(&relay->carrier.peer, text));
+	say(&relay->config.say, "trying to reach the peer at %s",
+	    endpoint_format(&relay->carrier.peer, text));
 }
 
 static void admit_or_fail(struct relay *relay, uint64_t now)
@@ -121,7 +108,7 @@ static void follow_path(struct relay *relay, uint64_t now)
 
 	if (relay->phase == RELAY_SEEKING && relay->path.state >= PATH_TALKING) {
 		relay->phase = RELAY_TALKING;
-		say(relay, "connected");
+		say(&relay->config.say, "connected");
 		carrier_found(&relay->carrier, &relay->path.candidates.settled->to,
 			      relay->config.channels, now);
 		/* The rendezvous is done, unless it is what carries us. */
@@ -183,7 +170,7 @@ static void do_without(struct relay *relay, uint64_t now)
 {
 	snprintf(relay->turn.reason, sizeof(relay->turn.reason),
 		 "the TURN server did not answer in time");
-	say(relay, "%s", relay->turn.reason);
+	say(&relay->config.say, "%s", relay->turn.reason);
 	turn_close(&relay->turn, now);
 }
 

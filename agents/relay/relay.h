@@ -7,6 +7,7 @@
 #define NATSIM_AGENTS_RELAY_RELAY_H
 
 #include "agents/net/datagram.h"
+#include "agents/net/say.h"
 #include "agents/punch/path.h"
 #include "agents/relay/carrier.h"
 
@@ -18,8 +19,7 @@ struct relay_config {
 	struct talk_config talk;   /* its `random` is the meeting's */
 	uint64_t timeout;          /* nanoseconds, from start to a settled path */
 	uint64_t allocates_within; /* then go on without, as when it is refused; 0: rather fail */
-	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
-	void *say_context;
+	struct say say;            /* what is going on, for people */
 };
 
 enum relay_phase {

@@ -102,8 +102,8 @@ static bool act_dial(struct tcp_punch *punch, uint64_t now, struct tcp_action *r
 			continue;
 		if (punch->punched == 0)
 			punch->punched = now;
-		phases_say(punch, "connect to %s, attempt %u", endpoint_format(&dial->to, text),
-			   dial->attempts);
+		say(&punch->config.say, "connect to %s, attempt %u",
+		    endpoint_format(&dial->to, text), dial->attempts);
 		return act_connect(TCP_PEERS + i, &dial->to, ret);
 	}
 	return false;

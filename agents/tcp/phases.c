@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "agents/tcp/phases.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,19 +10,6 @@
 
 #define PEER_PATIENCE (1500 * MSEC) /* the kernel repeats a SYN after 1 s */
 #define HAIRPIN_LATER (100 * MSEC)
-
-void phases_say(const struct tcp_punch *punch, const char *format, ...)
-{
-	char line[240];
-	va_list arguments;
-
-	if (!punch->config.say)
-		return;
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	punch->config.say(punch->config.say_context, line);
-}
 
 bool phases_has_peer(const struct tcp_punch *punch)
 {
@@ -37,7 +23,7 @@ void phases_finish(struct tcp_punch *punch, enum tcp_punch_phase phase, uint64_t
 	else if (phase == TCP_PUNCH_LOST)
 		why_lost(punch, punch->reason, sizeof(punch->reason));
 	if (phase != TCP_PUNCH_DONE)
-		phases_say(punch, "%s", punch->reason);
+		say(&punch->config.say, "%s", punch->reason);
 	punch->phase = phase;
 	punch->ended = now;
 	punch->leave_due = true;
@@ -84,7 +70,7 @@ void phases_start_punching(struct tcp_punch *punch, uint64_t now)
 	size_t i;
 
 	punch->phase = TCP_PUNCH_PUNCHING;
-	phases_say(punch, "both have dialled: punching");
+	say(&punch->config.say, "both have dialled: punching");
 	for (i = 0; i < peer->private_count; i++) {
 		if (!endpoint_equal(&peer->privates[i], &peer->peer_public) &&
 		    !is_own(punch, &peer->privates[i]))
@@ -130,9 +116,8 @@ static void start_talking(struct tcp_punch *punch)
 	size_t chosen = phases_find_open(punch, &settled->to), i;
 	char text[ENDPOINT_TEXT_MAX];
 
-	phases_say(punch, "settled on the connection with %s, which we %s",
-		   endpoint_format(&settled->to, text),
-		   chosen < TCP_ACCEPTED ? "dialled" : "accepted");
+	say(&punch->config.say, "settled on the connection with %s, which we %s",
+	    endpoint_format(&settled->to, text), chosen < TCP_ACCEPTED ? "dialled" : "accepted");
 	punch->phase = TCP_PUNCH_TALKING;
 	punch->leave_due = true;
 	if (chosen >= TCP_ACCEPTED)

@@ -5,10 +5,6 @@
 
 #include "agents/tcp/punch.h"
 
-/* For people. */
-void phases_say(const struct tcp_punch *punch, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
 /* From TCP_PUNCH_DIALLING on the peer and the pair's token are known. */
 bool phases_has_peer(const struct tcp_punch *punch);
 

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 
+#include "agents/net/say.h"
 #include "agents/punch/path.h"
 #include "agents/punch/punch.h"
 #include "agents/rendezvous/meeting.h"
@@ -27,8 +28,7 @@ struct tcp_punch_config {
 	struct talk_config talk;
 	uint64_t timeout; /* nanoseconds, from start to a settled connection */
 	uint64_t delay;   /* nanoseconds, from "go" to our own first SYN */
-	void (*say)(void *context, const char *line); /* what is going on, for people; or NULL */
-	void *say_context;
+	struct say say;   /* what is going on, for people */
 };
 
 enum tcp_punch_phase {
