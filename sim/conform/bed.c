@@ -194,18 +194,26 @@ static bool control(struct bed *bed, int from, int to, int ms)
 	return true;
 }
 
+static void attend(struct bed *bed)
+{
+	int r = bed->error ? 0 : lab_attend(bed->lab);
+
+	if (r < 0)
+		bed->error = diag_system(bed->d, -r, "the router cannot do what it owes");
+}
+
 /* Seven times there and back are 28 hops; the longest story, a TCP handshake and its end, has 24.
  */
 void bed_settle(struct bed *bed)
 {
-	int i, r = lab_attend(bed->lab);
+	int i;
 
-	if (r < 0 && !bed->error)
-		bed->error = diag_system(bed->d, -r, "the router cannot do what it owes");
+	attend(bed);
 	for (i = 0; i < 7 && !bed->error; i++)
 		if (!control(bed, bed->near, bed->far, BED_DEADLINE_MS) ||
 		    !control(bed, bed->far, bed->near, BED_DEADLINE_MS))
 			bed->error = diag_error(bed->d, EIO, "the bed's control packet got lost");
+	attend(bed);
 }
 
 static int meet(int fd, const struct endpoint *peer)

@@ -91,7 +91,7 @@ struct endpoint bed_peer(const struct bed *bed, size_t peer, uint16_t port);
 uint16_t bed_fresh_port(struct bed *bed);
 
 /* Whatever was sent before has arrived with all its consequences, or never will; what the router
- * owes by now, it has sent. */
+ * owes by now it has sent first, and what it has heard it has noted last. */
 void bed_settle(struct bed *bed);
 
 uint64_t bed_clock_ms(void);

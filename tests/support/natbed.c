@@ -289,16 +289,22 @@ void natbed_close(struct natbed *bed)
 		netns_free(bed->side[side]);
 }
 
+static void attend(struct natbed *bed)
+{
+	if (bed->strays)
+		cr_assert(stray_answers_attend(bed->strays) == 0);
+}
+
 void natbed_settle(struct natbed *bed)
 {
 	uint16_t number = ++bed->pilots;
 	struct bed_echo echo;
 
-	if (bed->strays)
-		cr_assert(stray_answers_attend(bed->strays) == 0);
+	attend(bed);
 	bed_send_echo(bed->pilot, PILOT_OUTSIDE, BED_ECHO_REQUEST, PILOT_ID, number);
 	echo = bed_receive_echo(bed->pilot, BED_ECHO_REPLY, number);
 	cr_assert(echo.id == PILOT_ID, "the pilot came back with another id");
+	attend(bed);
 }
 
 static int bound(struct natbed *bed, enum bed_side side, int type, int protocol,
@@ -467,7 +473,7 @@ int bed_await_fate(struct natbed *bed, int fd, unsigned int timeout_ms)
 		cr_assert(bed_now() < deadline, "nothing within %u ms", timeout_ms);
 		poll(fds, 2, (int)(deadline - bed_now()));
 		if (fds[1].revents)
-			cr_assert(stray_answers_attend(bed->strays) == 0);
+			attend(bed);
 	}
 	cr_assert(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0);
 	return error;

@@ -53,7 +53,7 @@ void natbed_close(struct natbed *bed);
 void natbed_unpin(void);
 
 /* Go out and come back: whatever was sent before has arrived, or never will. What the router owes
- * strangers by now is sent first. */
+ * strangers by now is sent first, and what it has heard of them is noted last. */
 void natbed_settle(struct natbed *bed);
 
 /* Endpoints from text, "9.9.9.9:1000", and the test's way to compare and show them. */
