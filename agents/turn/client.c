@@ -31,8 +31,8 @@ enum { LIFETIME_DEFAULT = 600, CHALLENGES_MAX = 3, REFUSALS_MAX = 2 };
 static const struct transaction_timing closing_timing = {
 	.first = 50 * MSEC, .longest = 100 * MSEC, .sends = 3, .last = 100 * MSEC};
 
-#define GRANT_PATIENCE (300 * MSEC) /* for an answer that is under way; else it expires by itself \
-				     */
+/* For an answer that is under way; an allocation that nobody gives back expires by itself. */
+#define GRANT_PATIENCE (300 * MSEC)
 
 /* What we have already is worth asking for until it is gone, and often. */
 static const struct transaction_timing renewing_timing = {
