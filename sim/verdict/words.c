@@ -193,6 +193,26 @@ static char *punch_words(const json_t *result)
 		     has(result, "reason") ? "; " : "", has(result, "reason") ? reason : "");
 }
 
+static char *connect_words(const json_t *result)
+{
+	json_int_t sent = json_integer_value(json_object_get(result, "sent"));
+	json_int_t received = json_integer_value(json_object_get(result, "received"));
+	json_int_t packets = json_integer_value(json_object_get(result, "packets"));
+	bool relayed = has(result, "relay"), reason = has(result, "reason");
+
+	if (!has(result, "technique"))
+		return words("path %s: %s", text(result, "path"), text(result, "reason"));
+	return words(
+		"path %s by %s over %s: %s, seen as %s, %s %s; messages: "
+		"%" JSON_INTEGER_FORMAT " sent, %" JSON_INTEGER_FORMAT
+		" received; connected after %.3g ms and %" JSON_INTEGER_FORMAT " packets; %s%s%s",
+		text(result, "path"), text(result, "technique"), text(result, "transport"),
+		text(result, "local"), text(result, "public"), relayed ? "relayed by" : "met",
+		text(result, relayed ? "relay" : "peer"), sent, received,
+		json_number_value(json_object_get(result, "connect_ms")), packets,
+		text(result, "tried"), reason ? "; " : "", reason ? text(result, "reason") : "");
+}
+
 /* Any other object: its fields as they are, without the event's name. */
 static char *plain_words(const json_t *object)
 {
@@ -226,6 +246,7 @@ static const struct {
 	{"detect", detect_words},
 	{"punch", punch_words},
 	{"tcp-punch", punch_words},
+	{"connect", connect_words},
 };
 
 int words_result(const struct topo *topo, const struct run *run, char **ret)

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "kern/conntrack.h"
 #include "support/story.h"
+#include "verdict/words.h"
 
 /* Two homes behind @nat; the rendezvous, pc1 and pc2 have these options. */
 static struct story make_uneven(const char *nat, const char *path, const char *rendezvous,
@@ -308,4 +309,31 @@ Test(connect_path, a_direct_one_is_proven_from_flows_of_its_own_transport)
 			     "case %zu", i);
 		story_end(&story);
 	}
+}
+
+/* ---- the report's sentence ---- */
+
+static void expect_sentence(struct story *story, const char *sentence)
+{
+	AUTO_FREE char *words = NULL;
+
+	cr_assert_eq(words_result(story->topo, story_run(story, 1, 0), &words), 0);
+	cr_expect_str_eq(words, sentence);
+	story_end(story);
+}
+
+Test(connect_words, tell_the_way_and_what_became_of_the_others)
+{
+	struct story story = make_story("symmetric", "relayed", "", "");
+
+	say_path(&story, "relayed",
+		 "'technique': 'rendezvous-relay', 'transport': 'udp', 'connect_ms': 404.5, "
+		 "'packets': 35, 'tried': 'udp dropped; relay won'",
+		 relayed);
+	expect_sentence(&story,
+			"path relayed by rendezvous-relay over udp: 192.168.1.1:7777, seen as "
+			"1.2.3.4:7777, relayed by 9.9.9.9:1024; messages: 20 sent, 20 received; "
+			"connected after 404 ms and 35 packets; udp dropped; relay won");
+	story = make_none("symmetric", "", "");
+	expect_sentence(&story, "path none: nothing came");
 }
