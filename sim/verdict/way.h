@@ -29,8 +29,8 @@ struct meeting {
 int way_meeting(const struct topo *topo, size_t a, size_t b, struct meeting *ret);
 void meeting_clear(struct meeting *meeting);
 
-/* Whether @network, where the ways of @a and @b outward meet, is isolated and keeps apart the two by
- * which they stand on it. */
+/* Whether @network, where the ways of @a and @b outward meet, is isolated and keeps apart the two
+ * by which they stand on it. */
 bool way_is_kept_apart(const struct topo *topo, size_t network, size_t a, size_t b);
 
 /* The node that has @addr on an interface; TOPO_NONE when none has. */
