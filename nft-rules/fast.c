@@ -7,11 +7,20 @@
  * one of `leave`, lets it pass, and no other of that chain is asked. They decide nothing that the
  * rules behind them would not decide the same way: they are those rules' commonest end, first.
  *
- * What costs is less the table (some 110 ns with its key) than each expression that is evaluated in
- * vain: 10 ns for a field of the packet, 50 for an interface. So the external address comes first,
- * which tells the two directions apart at once, and the interface is asked for once in each
- * chain, where everything else has failed. UDP's rule is the first of all; TCP's packets are
- * bigger and fewer, and find theirs behind the interface.
+ * What costs, of some 5.2 us: 60 ns the first chain and 10 the second, 140 the table, whatever its
+ * key; and each expression that is evaluated in vain, 5 ns for a field of the packet, 25 to 50 for
+ * an interface. So the external address comes first, which tells the two directions apart at
+ * once, and the interface is asked for once in each chain, where everything else has failed.
+ * UDP's rule is the first of all; TCP's packets are bigger and fewer, and find theirs behind
+ * the interface.
+ *
+ * Tried side by side, and not faster: `arrive` at the interface itself (ingress); known packets
+ * that fall through to the chain's end without a verdict. Without the two interfaces it would be
+ * 1 % faster: but then what comes from outside for an inside address, or leaves with one, is
+ * stopped only where conntrack takes it for a new flow. One chain behind conntrack, which knows a
+ * refreshed flow by its mark, would be 2 % faster: but there even a packet that is refused has
+ * kept conntrack's entry alive, so a peer that never stops would keep the old port of a mapping
+ * that is gone.
  *
  * Where an axis wants to see every packet (a mapping that a reset kills, a DMZ host) or
  * there are several external addresses, there is no short way.

@@ -30,8 +30,8 @@
  *
  * The price: one table lookup for each packet that arrives and one for each that
  * leaves; five table writes when a flow's refresh is due, every twentieth of a
- * lifetime; some ten for a new mapping. Small packets cross at 0.93 of plain
- * masquerade's rate (tests/bench/nat_packets.c; fast.c says what costs).
+ * lifetime; some ten for a new mapping. Small packets cross at 0.94 to 0.95 of
+ * plain masquerade's rate (tests/bench/nat_packets.c; fast.c says what costs).
  *
  * README.md tells the same for readers of the rules.
  */
