@@ -151,9 +151,9 @@ void expr_accept(struct builder *b);
 void expr_drop(struct builder *b);
 void expr_return(struct builder *b);
 void expr_log(struct builder *b, uint16_t group); /* tell who listens to this NFLOG group */
-void expr_reject_host(struct builder *b); /* ICMP destination unreachable: host */
-void expr_reject(struct builder *b);      /* ICMP port unreachable */
-void expr_reject_tcp(struct builder *b);  /* a reset */
+void expr_reject_host(struct builder *b);         /* ICMP destination unreachable: host */
+void expr_reject(struct builder *b);              /* ICMP port unreachable */
+void expr_reject_tcp(struct builder *b);          /* a reset */
 void expr_jump(struct builder *b, const struct chain *chain);
 void expr_goto(struct builder *b, const struct chain *chain); /* does not come back */
 
