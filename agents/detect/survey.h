@@ -30,7 +30,7 @@ struct survey {
 	bool examining;        /* `detect` is done, and `exam` means something */
 	bool done;
 	bool taken[EXAM_COUNT]; /* and its verdict means something */
-	unsigned int sent; /* datagrams of the exams */
+	unsigned int sent;      /* datagrams of the exams */
 	struct allocation allocation;
 	struct hairpin hairpin;
 	struct fragments fragments;

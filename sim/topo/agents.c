@@ -64,7 +64,7 @@ static const struct agent_option punch_options[] = {
 	{"repunch", OPTION_NUMBER, FILL_NONE, false},
 	{"predict", OPTION_FLAG, FILL_NONE, false},
 	{"birthday", OPTION_FLAG, FILL_NONE, false},
-	{"stun", OPTION_ENDPOINT, FILL_STUN_SERVER, false},
+	{"stun", OPTION_ENDPOINT, FILL_STUN_TO_GUESS, false},
 	{"window", OPTION_NUMBER, FILL_NONE, false},
 	{"sockets", OPTION_NUMBER, FILL_NONE, false},
 	{"probes", OPTION_NUMBER, FILL_NONE, false},

@@ -29,6 +29,7 @@ enum option_fill {
 	FILL_OWN_ADDRESS,       /* the node's own primary address towards the internet */
 	FILL_SECOND_ADDRESS,    /* its second address there, if it has one */
 	FILL_STUN_SERVER,       /* where the newest earlier `start` of stun-server runs */
+	FILL_STUN_TO_GUESS,     /* the same, for who is to guess ports; else nothing */
 	FILL_RENDEZVOUS_SERVER, /* the same for rendezvous */
 };
 

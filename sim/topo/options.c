@@ -36,6 +36,16 @@ static const char *option_value(const struct program *program, const char *name)
 	return NULL;
 }
 
+static bool has_option(const struct program *program, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < program->option_count; i++)
+		if (strcmp(program->options[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 bool program_serves(const struct program *program)
 {
 	return program->agent && agent_serves(program->agent, option_value(program, "role"));
@@ -290,6 +300,10 @@ static bool fill_value(const struct topo *topo, const struct program *program,
 		if (!own_address(topo, program->node, fill == FILL_SECOND_ADDRESS, own))
 			return false;
 		return snprintf(text, size, "%s", own) > 0;
+	case FILL_STUN_TO_GUESS:
+		if (!has_option(program, "predict") && !has_option(program, "birthday"))
+			return false;
+		__attribute__((fallthrough));
 	case FILL_STUN_SERVER:
 		server = find_server(topo, "stun-server");
 		return server && server_endpoint(topo, server, "primary", text, size);
@@ -316,6 +330,7 @@ static void tell_missing(struct loader *loader, const struct yaml *at,
 		mistake(loader->source, at->span, "\"%s\" needs an address of its node", name);
 		break;
 	case FILL_STUN_SERVER:
+	case FILL_STUN_TO_GUESS:
 		mistake(loader->source, at->span, "\"%s\" needs a STUN server", name);
 		remedy(loader->source, "start a stun-server in a step before, or say \"%s: ...\"",
 		       option->name);
