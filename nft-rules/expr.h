@@ -138,6 +138,7 @@ void expr_delete(struct builder *b, const struct set *set, unsigned int key, uns
 /* Statements that leave something on the packet or its flow. */
 void expr_set_mark(struct builder *b, uint32_t mark);
 void expr_set_ct_mark(struct builder *b, uint32_t mark);
+void expr_set_ct_zone(struct builder *b, unsigned int reg);      /* a port; before conntrack only */
 void expr_set_saddr(struct builder *b, const struct addr *addr); /* without conntrack */
 
 /* Statements that decide. The endpoint to translate to is in @reg (address) and @reg + 1 (port). */

@@ -34,6 +34,16 @@ void expr_set_ct_mark(struct builder *b, uint32_t mark_value)
 	expr_say(b, "ct mark set %u", mark_value);
 }
 
+/* The kernel reads the zone from the register's first two bytes, in its own order: any will do. */
+void expr_set_ct_zone(struct builder *b, unsigned int reg)
+{
+	struct nftnl_expr *expr = expr_new(b, "ct");
+
+	expr_set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_ZONE);
+	expr_set_u32(expr, NFTNL_EXPR_CT_SREG, expr_register(reg));
+	expr_say(b, "ct zone set %s", b->registers[reg]);
+}
+
 /* The IP header's checksum is the only one that knows of it in ICMP. */
 void expr_set_saddr(struct builder *b, const struct addr *addr)
 {

@@ -28,6 +28,7 @@
 
 #include <netinet/in.h>
 
+#include "nft-rules/beside.h"
 #include "nft-rules/pool.h"
 #include "nft-rules/ports.h"
 
@@ -153,6 +154,7 @@ static void extend(const struct translation *t, struct builder *b, uint64_t life
 	expr_update(b, t->in, external, REG_KEY, life);
 	expr_update(b, t->permit, external, 0, filter_life);
 	expr_update(b, t->out, REG_KEY, translation_out_data(t, b), life);
+	beside_remember(t, b);
 }
 
 /* What outbound packets do where they do not refresh: what is there stays as it is. */
@@ -165,6 +167,7 @@ static void keep_as_is(const struct translation *t, struct builder *b, uint64_t 
 	expr_add(b, t->in, external, REG_KEY, life);
 	expr_add(b, t->permit, external, 0, filter_life);
 	expr_add(b, t->out, REG_KEY, translation_out_data(t, b), life);
+	beside_remember(t, b);
 }
 
 /* The end of a rule that extends: the pairing lives on, too. */

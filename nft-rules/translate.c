@@ -40,6 +40,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "nft-rules/beside.h"
 #include "nft-rules/blocks.h"
 #include "nft-rules/claims.h"
 #include "nft-rules/fast.h"
@@ -275,6 +276,7 @@ static void translation_init(struct translation *t, struct ruleset *ruleset,
 	};
 	add_sets(t);
 	timers_init(t, protocol);
+	beside_init(t);
 	guard_init(t);
 	forwards_init(t, protocol);
 	ports_add_bind(t);
@@ -456,6 +458,7 @@ void translate_build(struct ruleset *ruleset, const struct nat_router *router,
 		translation_init(&t[protocol], ruleset, router, same, &pool, &blocks,
 				 (enum nat_protocol)protocol);
 	add_arrive(ruleset, router, t);
+	beside_add(&t[NAT_UDP]);
 	add_dstnat(ruleset, router, t);
 	port_mapping_add_judgement(t);
 	add_srcnat(ruleset, router, t);

@@ -51,6 +51,7 @@ struct translation {
 	uint64_t trial_life, trial_claim_life;
 	uint64_t filter_life, transitory_life, filter_transitory_life;
 	const struct set *held, *holder; /* TCP: an established session holds a port */
+	const struct set *own;           /* beside.c; NULL where nobody can be beside */
 	/* guard.c and forwards.c; NULL where nothing needs them. */
 	const struct set *stolen;    /* ports with a stranger's flow in conntrack */
 	const struct chain *stray;   /* where a SYN goes that nothing admits, or NULL */
