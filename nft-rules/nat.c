@@ -134,8 +134,6 @@ size_t nat_sysctls(const struct nat *nat, struct nat_sysctl ret[NAT_SYSCTLS_MAX]
 	size_t i, count = 0;
 	unsigned int seconds;
 
-	if (nat->kind == NAT_CUSTOM) /* its timers are not declared */
-		return 0;
 	if (nat->kind == NAT_CUSTOM) /* nothing is declared that they would have to keep */
 		return 0;
 	for (i = 0; i < COUNT(timers); i++) {

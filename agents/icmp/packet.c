@@ -5,32 +5,16 @@
 #include <netinet/ip_icmp.h>
 #include <string.h>
 
+#include "base/checksum.h"
+
 enum { IP_SIZE = 20, ICMP_SIZE = 8 };
-
-/* RFC 1071; what it returns is stored as it is. */
-static uint16_t checksum(const uint8_t *bytes, size_t length)
-{
-	uint32_t sum = 0;
-	uint16_t word;
-	size_t i;
-
-	for (i = 0; i < length; i += 2) {
-		uint8_t pair[2] = {bytes[i], i + 1 < length ? bytes[i + 1] : 0};
-
-		memcpy(&word, pair, sizeof(word));
-		sum += word;
-	}
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
 
 static void seal_checksum(uint8_t *bytes, size_t length, size_t offset)
 {
 	uint16_t sum;
 
 	memset(bytes + offset, 0, sizeof(sum));
-	sum = checksum(bytes, length);
+	sum = htons(internet_checksum(bytes, length));
 	memcpy(bytes + offset, &sum, sizeof(sum));
 }
 
@@ -88,7 +72,7 @@ bool icmp_read_error(const void *packet, size_t length, struct icmp_error *ret)
 	const uint8_t *error = open_ip(packet, length, &outer, &length);
 	const uint8_t *echo;
 
-	if (!error || length < ICMP_SIZE || checksum(error, length) != 0 ||
+	if (!error || length < ICMP_SIZE || internet_checksum(error, length) != 0 ||
 	    (error[0] != ICMP_TIME_EXCEEDED && error[0] != ICMP_DEST_UNREACH))
 		return false;
 	echo = open_ip(error + ICMP_SIZE, length - ICMP_SIZE, &inner, &length);

@@ -30,12 +30,14 @@
 #include "bench/median.h"
 
 enum { ROUNDS_DEFAULT = 11, ROUNDS_MAX = 200, BURST = 32, BURSTS = 1500, WARM_UP = 200 };
+enum { READY_MS = 10000 };
 enum { OUR_PORT = 5478, COTURN_PORT = 6478 };
 
 struct server {
 	pid_t pid;
 	clockid_t clock;
-	int fd; /* connected to it */
+	int fd;  /* connected to it */
+	int out; /* what it says */
 };
 
 static int fail(const char *what)
@@ -61,7 +63,8 @@ static int loopback_up(void)
 	return fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &request);
 }
 
-static pid_t start(const char *const argv[])
+/* Its output goes to @out. */
+static pid_t start(const char *const argv[], int out)
 {
 	pid_t pid = fork();
 	int null;
@@ -70,7 +73,7 @@ static pid_t start(const char *const argv[])
 		return pid;
 	null = open("/dev/null", O_RDWR);
 	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
+	dup2(out, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
 	if (pin(1) < 0)
 		_exit(126);
@@ -149,29 +152,41 @@ static double rate(const struct server *server)
 	return BURST * BURSTS / (seconds(server->clock) - begin);
 }
 
-/* Ask until it answers, for some seconds. */
-static int await(struct server *server)
+/* Read @out until it says @word, for some seconds. */
+static int await(int out, const char *word)
 {
-	int tries;
+	char text[4096] = "";
+	size_t length = 0;
 
-	for (tries = 0; tries < 500; tries++) {
-		struct timespec pause = {.tv_nsec = 10000000};
+	while (!strstr(text, word)) {
+		struct pollfd polled = {.fd = out, .events = POLLIN};
+		ssize_t n;
 
-		if (exchange(server->fd) == BURST)
-			return 0;
-		nanosleep(&pause, NULL); /* it refuses until it listens: there is no event */
+		if (length + 1 == sizeof(text) || poll(&polled, 1, READY_MS) != 1)
+			return -1;
+		n = read(out, text + length, sizeof(text) - 1 - length);
+		if (n <= 0)
+			return -1;
+		length += (size_t)n;
+		text[length] = '\0';
 	}
-	return -1;
+	return 0;
 }
 
-static int begin(struct server *server, const char *const argv[], uint16_t port)
+static int begin(struct server *server, const char *const argv[], const char *ready, uint16_t port)
 {
-	server->pid = start(argv);
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	server->pid = start(argv, ends[1]);
+	close(ends[1]);
+	server->out = ends[0];
 	server->fd = connect_to(port);
 	if (server->pid < 0 || server->fd < 0 ||
 	    clock_getcpuclockid(server->pid, &server->clock) != 0)
 		return -1;
-	return await(server);
+	return await(server->out, ready);
 }
 
 static void end(struct server *server)
@@ -181,6 +196,7 @@ static void end(struct server *server)
 		waitpid(server->pid, NULL, 0);
 	}
 	fd_cleanup(&server->fd);
+	fd_cleanup(&server->out);
 }
 
 static int measure(struct server *ours, struct server *coturn, size_t rounds)
@@ -207,8 +223,8 @@ static int measure(struct server *ours, struct server *coturn, size_t rounds)
 
 int main(int argc, char **argv)
 {
-	struct server ours CLEANUP(end) = {.fd = -1};
-	struct server coturn CLEANUP(end) = {.fd = -1};
+	struct server ours CLEANUP(end) = {.fd = -1, .out = -1};
+	struct server coturn CLEANUP(end) = {.fd = -1, .out = -1};
 	size_t rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : ROUNDS_DEFAULT;
 	const char *const own[] = {
 		argc > 1 ? argv[1] : NULL, "--primary", "127.0.0.1", "--port", "5478",
@@ -216,7 +232,7 @@ int main(int argc, char **argv)
 	const char *const other[] = {
 		"turnserver",      "-S",        "-n",         "--no-cli",  "--no-tls", "--no-dtls",
 		"--pidfile",       "/dev/null", "-L",         "127.0.0.1", "-p",       "6478",
-		"--relay-threads", "1",         "--log-file", "/dev/null", NULL};
+		"--relay-threads", "1",         "--log-file", "stdout",    NULL};
 
 	if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX) {
 		fprintf(stderr, "usage: %s STUN-SERVER [ROUNDS]\n", argv[0]);
@@ -224,9 +240,9 @@ int main(int argc, char **argv)
 	}
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 || loopback_up() < 0 || pin(0) < 0)
 		return fail("cannot make a network of its own");
-	if (begin(&ours, own, OUR_PORT) < 0)
+	if (begin(&ours, own, "\"ready\"", OUR_PORT) < 0)
 		return fail(argv[1]);
-	if (begin(&coturn, other, COTURN_PORT) < 0)
+	if (begin(&coturn, other, "admin thread", COTURN_PORT) < 0)
 		return fail("turnserver");
 	return measure(&ours, &coturn, rounds);
 }

@@ -22,21 +22,9 @@ static int body_misuse(void *data)
 		{"ice --rendezvous server", "--session NAME is missing"},
 		{"ice --rendezvous server --session ''", "--session takes"},
 	};
-	AUTO_BUILT struct built built;
-	struct child *child;
-	size_t i;
 
 	(void)data;
-	EXPECT(built_up(street, NULL, &built) == 0, "no lab");
-	for (i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		EXPECT(run(&built, "open", table[i][0], &child) == 0, "%s hangs", table[i][0]);
-		EXPECT(child->end == CHILD_EXITED && child->status == 2, "%s: status %d",
-		       table[i][0], child->status);
-		EXPECT(strstr(err(child), table[i][1]), "%s: said %s", table[i][0], err(child));
-		EXPECT(child->out.length == 0, "%s: stdout is for JSON: %s", table[i][0],
-		       out(child));
-	}
-	return 0;
+	return expect_misuse(table, sizeof(table) / sizeof(*table));
 }
 
 Test(ice, misuse_is_status_2_with_the_reason_on_stderr, .timeout = 60)

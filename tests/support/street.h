@@ -91,4 +91,22 @@ static const char *err(const struct child *child)
 	       "expected exit status %d, not %d: %s%s", wanted, (child)->status, out(child), \
 	       err(child))
 
+/* Each line's command is called wrongly, and says what its second word is on stderr alone. */
+static inline int expect_misuse(const char *const table[][2], size_t count)
+{
+	AUTO_BUILT struct built built;
+	struct child *child;
+	size_t i;
+
+	EXPECT(built_up(street, NULL, &built) == 0, "no lab");
+	for (i = 0; i < count; i++) {
+		EXPECT(run(&built, "open", table[i][0], &child) == 0, "%s hangs", table[i][0]);
+		STATUS(child, 2);
+		EXPECT(strstr(err(child), table[i][1]), "%s: said %s", table[i][0], err(child));
+		EXPECT(child->out.length == 0, "%s: stdout is for JSON: %s", table[i][0],
+		       out(child));
+	}
+	return 0;
+}
+
 #endif
