@@ -10,7 +10,6 @@ enum {
 	/* A refresh may be 5 % late; the rest is what the test's own pace and a busy machine add.
 	 */
 	LATE_MS = LIFE_MS / 20 + 60,
-	PROBE_MS = 20,
 };
 
 static struct nat short_lived(const char *name, unsigned int ms)
@@ -21,21 +20,6 @@ static struct nat short_lived(const char *name, unsigned int ms)
 	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
 		nat.timers.mapping[protocol] = ms;
 	return nat;
-}
-
-/* Probe from @outside until nothing comes in any more, and return that moment. */
-static uint64_t when_closed(struct natbed *bed, int outside, const struct endpoint *external,
-			    int host)
-{
-	uint64_t deadline = bed_now() + BED_DEADLINE_MS, probe;
-
-	do {
-		probe = bed_now();
-		cr_assert(probe < deadline, "the mapping does not end");
-		if (!bed_passes(bed, outside, external, host))
-			return probe;
-		bed_wait_until(probe + PROBE_MS);
-	} while (true);
 }
 
 /* The end of a mapping as @prober sees it, who never stops sending; NULL: the peer itself. */
@@ -52,7 +36,7 @@ static void check_life(const char *name, const char *prober)
 	before = bed_now();
 	external = bed_pass(host, &server, peer);
 	after = bed_now();
-	closed = when_closed(&bed, outside, &external, host);
+	closed = bed_when_closed(&bed, outside, &external, host);
 	cr_assert(closed >= before + LIFE_MS, "%s: closed after %d ms of %d", name,
 		  (int)(closed - before), LIFE_MS);
 	cr_assert(closed <= after + LIFE_MS + LATE_MS, "%s: closed only after %d ms of %d", name,
@@ -97,7 +81,7 @@ Test(lifetime, packets_that_leave_keep_a_mapping_open_all_the_time)
 		again = bed_pass(host, &server, peer);
 		cr_assert(bed_same(&again, &external), "the mapping changed");
 	} while (last < end);
-	closed = when_closed(&bed, stranger, &external, host);
+	closed = bed_when_closed(&bed, stranger, &external, host);
 	cr_assert(closed >= last + LIFE_MS, "closed %d ms after the last packet, not %d",
 		  (int)(closed - last), LIFE_MS);
 	close(host);
@@ -173,7 +157,7 @@ Test(lifetime, a_preserved_port_comes_back_to_its_socket)
 
 	other_server = bed_endpoint("9.9.9.10:1000");
 	first = bed_pass(host, &server, peer);
-	when_closed(&bed, peer, &first, host);
+	bed_when_closed(&bed, peer, &first, host);
 	/* Expired, but conntrack may still know the flow: the port must not be another's yet. */
 	stolen = bed_pass(other, &other_server, other_peer);
 	cr_assert(stolen.port != 5000, "another host got the port while the flow could go on");

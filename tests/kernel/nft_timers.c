@@ -2,7 +2,7 @@
 /*
  * Lifetimes by themselves, of mappings and of permissions, and which packets extend them.
  *
- * "To 10 %" is of the rules; what a probe adds is its own pace (PROBE_MS) and how long a
+ * "To 10 %" is of the rules; what a probe adds is its own pace and how long a
  * busy machine keeps a packet waiting (MARGIN_MS).
  */
 #include <criterion/criterion.h>
@@ -12,7 +12,7 @@
 
 #include "support/natbed.h"
 
-enum { PROBE_MS = 10, MARGIN_MS = 60 };
+enum { MARGIN_MS = 60 };
 
 static struct nat lived(const char *name, unsigned int mapping, unsigned int filter)
 {
@@ -24,21 +24,6 @@ static struct nat lived(const char *name, unsigned int mapping, unsigned int fil
 		nat.timers.filter[i] = filter;
 	}
 	return nat;
-}
-
-/* The moment from which on nothing that @outside sends to @external gets to @host. */
-static uint64_t when_closed(struct natbed *bed, int outside, const struct endpoint *external,
-			    int host)
-{
-	uint64_t deadline = bed_now() + BED_DEADLINE_MS, probe;
-
-	do {
-		probe = bed_now();
-		cr_assert(probe < deadline, "it does not end");
-		if (!bed_passes(bed, outside, external, host))
-			return probe;
-		bed_wait_until(probe + PROBE_MS);
-	} while (true);
 }
 
 static void check_span(const char *what, uint64_t before, uint64_t after, uint64_t end,
@@ -67,7 +52,7 @@ Test(timers, a_permission_ends_by_itself_and_the_mapping_lives_on)
 
 		external = bed_pass(host, &server, peer);
 		after = bed_now();
-		end = when_closed(&bed, peer, &external, host);
+		end = bed_when_closed(&bed, peer, &external, host);
 		check_span("the permission", before, after, end, lives[i]);
 		again = bed_pass(host, &other_server, other);
 		cr_assert(bed_same(&again, &external), "the mapping ended, too");
@@ -202,7 +187,7 @@ Test(timers, an_expired_mapping_with_a_live_flow_in_conntrack_is_shut_until_the_
 	int stranger = bed_udp(&bed, BED_OUTSIDE, "9.9.9.10:1000");
 
 	external = bed_pass(host, &server, peer);
-	when_closed(&bed, peer, &external, host);
+	bed_when_closed(&bed, peer, &external, host);
 	cr_assert(!bed_passes(&bed, stranger, &external, host), "a stranger got in");
 	again = bed_pass(host, &server, peer);
 	cr_assert(bed_same(&again, &external), "the flow went on by %s", BED_TEXT(&again));

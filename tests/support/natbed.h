@@ -58,6 +58,7 @@ void natbed_settle(struct natbed *bed);
 
 /* Endpoints from text, "9.9.9.9:1000", and the test's way to compare and show them. */
 struct endpoint bed_endpoint(const char *text);
+struct addr bed_addr(const char *text);
 bool bed_same(const struct endpoint *a, const struct endpoint *b);
 #define BED_TEXT(endpoint) endpoint_format((endpoint), (char[ENDPOINT_TEXT_MAX]){0})
 
@@ -104,5 +105,10 @@ struct bed_echo bed_receive_echo(int fd, uint8_t type, uint16_t sequence);
 /* Milliseconds on a clock that only goes forward, and waiting for a moment on it. */
 uint64_t bed_now(void);
 void bed_wait_until(uint64_t moment);
+bool bed_readable(int fd, uint64_t deadline);
+
+/* Probe from @outside until nothing comes in at @host any more, and return that moment. */
+uint64_t bed_when_closed(struct natbed *bed, int outside, const struct endpoint *external,
+			 int host);
 
 #endif
