@@ -98,7 +98,11 @@ void expr_match_quoted_protocol(struct builder *b, uint8_t protocol);
 void expr_match_set(struct builder *b, unsigned int reg, const struct set *set, bool member);
 void expr_match_key(struct builder *b, unsigned int reg, const struct set *map,
 		    unsigned int scratch); /* the map has the key */
-void expr_match_reply(struct builder *b);  /* the packet goes against its flow's first one */
+void expr_match_direction(struct builder *b,
+			  bool reply); /* with its flow's first packet, or against it */
+/* conntrack has counted @packets at least of its flow, of those that go with the first one, or
+ * against. */
+void expr_match_counted(struct builder *b, bool reply, uint64_t packets);
 void expr_match_parity(struct builder *b, enum field port, bool odd);
 void expr_match_ports(struct builder *b, unsigned int reg, uint16_t first, uint16_t last);
 
@@ -126,6 +130,11 @@ void expr_change_port(struct builder *b, unsigned int reg, uint16_t mask, uint16
 void expr_mark_port(struct builder *b, unsigned int reg);
 void expr_load_mark_port(struct builder *b, unsigned int reg);
 void expr_flip_mark(struct builder *b, uint16_t bit);
+/* The port in @reg becomes a mark that carries it, and says with its upper half, @brand, whose it
+ * is. */
+void expr_brand_port(struct builder *b, unsigned int reg, uint32_t brand);
+void expr_match_brand(struct builder *b, unsigned int reg,
+		      uint32_t brand); /* @reg: the mark, and a port again */
 
 /* Add an element, or add it or else set its timer anew. A full set ends the rule. */
 void expr_add(struct builder *b, const struct set *set, unsigned int key, unsigned int data,
@@ -140,6 +149,11 @@ void expr_set_mark(struct builder *b, uint32_t mark);
 void expr_set_ct_mark(struct builder *b, uint32_t mark);
 void expr_set_ct_zone(struct builder *b, unsigned int reg);      /* a port; before conntrack only */
 void expr_set_saddr(struct builder *b, const struct addr *addr); /* without conntrack */
+/* The same of UDP, with the port in @reg. A checksum that is not there is not made. */
+void expr_set_source(struct builder *b, const struct addr *addr, unsigned int reg);
+/* The destination, of UDP, becomes what is in @reg (address) and @reg + 1 (port). */
+void expr_set_destination(struct builder *b, unsigned int reg);
+void expr_notrack(struct builder *b); /* conntrack does not look at it; before conntrack only */
 
 /* Statements that decide. The endpoint to translate to is in @reg (address) and @reg + 1 (port). */
 void expr_snat(struct builder *b, unsigned int reg);

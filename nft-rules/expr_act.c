@@ -44,6 +44,17 @@ void expr_set_ct_zone(struct builder *b, unsigned int reg)
 	expr_say(b, "ct zone set %s", b->registers[reg]);
 }
 
+enum { HEADER_CHECKSUM = 10 }; /* RFC 791 section 3.1 */
+
+static struct nftnl_expr *write_field(struct builder *b, enum field field, unsigned int reg)
+{
+	struct nftnl_expr *expr = expr_new(b, "payload");
+
+	expr_set_place(expr, field);
+	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_SREG, expr_register(reg));
+	return expr;
+}
+
 /* The IP header's checksum is the only one that knows of it in ICMP. */
 void expr_set_saddr(struct builder *b, const struct addr *addr)
 {
@@ -51,12 +62,57 @@ void expr_set_saddr(struct builder *b, const struct addr *addr)
 	char text[ADDR_TEXT_MAX];
 
 	expr_load_value(b, 0, addr_to_ipv4(addr));
-	expr = expr_new(b, "payload");
-	expr_set_place(expr, FIELD_IP_SADDR);
-	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_SREG, expr_register(0));
+	expr = write_field(b, FIELD_IP_SADDR, 0);
 	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
-	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, 10); /* RFC 791 section 3.1 */
+	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, HEADER_CHECKSUM);
 	expr_say(b, "ip saddr set %s", addr_format(addr, text));
+}
+
+/* An address, which UDP's checksum is of as well. */
+static void write_addr(struct builder *b, enum field field, unsigned int reg)
+{
+	struct nftnl_expr *expr = write_field(b, field, reg);
+
+	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, HEADER_CHECKSUM);
+	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_FLAGS, NFT_PAYLOAD_L4CSUM_PSEUDOHDR);
+}
+
+/*
+ * The kernel knows where UDP's checksum is, and whether there is one, only for what is part of
+ * the pseudo-header. To the sum a port is no different.
+ */
+static void write_port(struct builder *b, enum field field, unsigned int reg)
+{
+	struct nftnl_expr *expr = write_field(b, field, reg);
+
+	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_NONE);
+	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, 0);
+	expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_FLAGS, NFT_PAYLOAD_L4CSUM_PSEUDOHDR);
+}
+
+void expr_set_source(struct builder *b, const struct addr *addr, unsigned int reg)
+{
+	char text[ADDR_TEXT_MAX];
+
+	expr_load_value(b, 0, addr_to_ipv4(addr));
+	write_addr(b, FIELD_IP_SADDR, 0);
+	write_port(b, FIELD_UDP_SPORT, reg);
+	expr_say(b, "ip saddr set %s", addr_format(addr, text));
+	expr_say(b, "udp sport set %s", b->registers[reg]);
+}
+
+void expr_set_destination(struct builder *b, unsigned int reg)
+{
+	write_addr(b, FIELD_IP_DADDR, reg);
+	write_port(b, FIELD_UDP_DPORT, reg + 1);
+	expr_say(b, "ip daddr . udp dport set %s", b->registers[reg]);
+}
+
+void expr_notrack(struct builder *b)
+{
+	expr_new(b, "notrack");
+	expr_say(b, "notrack");
 }
 
 static void write_mark(struct builder *b, unsigned int reg)

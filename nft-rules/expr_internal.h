@@ -34,6 +34,8 @@ struct nftnl_expr *expr_compare(struct builder *b, unsigned int reg, const void 
 				size_t length, bool equal);
 void expr_load_value(struct builder *b, unsigned int reg, uint32_t value);
 void expr_change_bits(struct builder *b, unsigned int reg, uint32_t mask, uint32_t flip);
+void expr_copy_bits(struct builder *b, unsigned int from, unsigned int to, uint32_t mask,
+		    uint32_t flip);
 void expr_draw_number(struct builder *b, unsigned int reg, enum draw draw, uint32_t modulus,
 		      uint32_t offset);
 struct nftnl_expr *expr_load_meta(struct builder *b, unsigned int reg, uint32_t key);

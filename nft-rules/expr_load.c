@@ -85,10 +85,16 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 void expr_change_bits(struct builder *b, unsigned int reg, uint32_t mask, uint32_t flip)
 {
+	expr_copy_bits(b, reg, reg, mask, flip);
+}
+
+void expr_copy_bits(struct builder *b, unsigned int from, unsigned int to, uint32_t mask,
+		    uint32_t flip)
+{
 	struct nftnl_expr *expr = expr_new(b, "bitwise");
 
-	expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, expr_register(reg));
-	expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, expr_register(reg));
+	expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, expr_register(from));
+	expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, expr_register(to));
 	expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, sizeof(mask));
 	expr_set_data(b, expr, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask));
 	expr_set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, &flip, sizeof(flip));
@@ -165,6 +171,15 @@ void expr_change_port(struct builder *b, unsigned int reg, uint16_t mask, uint16
 		expr_set_text(b, reg, "%.64s & %u", before, mask);
 	else
 		expr_set_text(b, reg, "%.64s ^ %u", before, flip);
+}
+
+void expr_brand_port(struct builder *b, unsigned int reg, uint32_t brand)
+{
+	char before[EXPR_TEXT_MAX];
+
+	memcpy(before, b->registers[reg], sizeof(before));
+	expr_change_bits(b, reg, UINT16_MAX, brand);
+	expr_set_text(b, reg, "%.64s | 0x%08x", before, brand);
 }
 
 struct nftnl_expr *expr_load_meta(struct builder *b, unsigned int reg, uint32_t key)

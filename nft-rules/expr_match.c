@@ -2,6 +2,8 @@
 /* Matches: the rule ends here unless they hold. */
 #include "nft-rules/expr.h"
 
+#include <endian.h>
+#include <inttypes.h>
 #include <libnftnl/expr.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
@@ -201,13 +203,43 @@ void expr_match_bit(struct builder *b, unsigned int reg, uint16_t bit)
 	expr_say(b, "%s & %u != 0", b->registers[reg], bit);
 }
 
-void expr_match_reply(struct builder *b)
+void expr_match_direction(struct builder *b, bool reply)
 {
-	const uint8_t reply = IP_CT_DIR_REPLY;
+	const uint8_t direction = reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
 
 	expr_load_ct(b, 0, NFT_CT_DIRECTION, -1);
-	expr_compare(b, 0, &reply, sizeof(reply), true);
-	expr_say(b, "ct direction reply");
+	expr_compare(b, 0, &direction, sizeof(direction), true);
+	expr_say(b, "ct direction %s", reply ? "reply" : "original");
+}
+
+/* Counts are 64 bits in the processor's order, and are compared byte by byte. */
+void expr_match_counted(struct builder *b, bool reply, uint64_t packets)
+{
+	const uint64_t count = htobe64(packets);
+	struct nftnl_expr *expr;
+
+	expr_load_ct(b, 0, NFT_CT_PKTS, reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL);
+	expr = expr_new(b, "byteorder");
+	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, expr_register(0));
+	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_DREG, expr_register(0));
+	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof(count));
+	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof(count));
+	expr = expr_new(b, "cmp");
+	expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, expr_register(0));
+	expr_set_u32(expr, NFTNL_EXPR_CMP_OP, NFT_CMP_GTE);
+	expr_set_data(b, expr, NFTNL_EXPR_CMP_DATA, &count, sizeof(count));
+	expr_say(b, "ct %s packets >= %" PRIu64, reply ? "reply" : "original", packets);
+}
+
+void expr_match_brand(struct builder *b, unsigned int reg, uint32_t brand)
+{
+	const uint32_t upper = ~(uint32_t)UINT16_MAX;
+
+	expr_load_mark_port(b, reg);
+	expr_copy_bits(b, reg, 0, upper, 0);
+	expr_compare(b, 0, &brand, sizeof(brand), true);
+	expr_say(b, "%s & 0x%08x == 0x%08x", b->registers[reg], upper, brand);
 }
 
 void expr_match_parity(struct builder *b, enum field port, bool odd)

@@ -117,7 +117,7 @@ static struct chain *add_protocol(const struct translation *t)
 	chain = ir_add_chain(t->ruleset, NULL, "does the holder admit the sender's mapping?",
 			     "%s_hairpin", t->protocol->name);
 	b = expr_rule(t->ruleset, chain, NULL);
-	expr_match_reply(&b);
+	expr_match_direction(&b, true);
 	expr_goto(&b, back);
 	if (t->pool || t->blocks || t->pair) {
 		b = expr_rule(t->ruleset, chain, NULL);
@@ -168,7 +168,7 @@ void hairpin_add(struct ruleset *ruleset, const struct nat_router *router,
 
 	chain = add_base(ruleset, router, &hook_new, "hairpin_new", "the sender's mapping");
 	b = expr_rule(ruleset, chain, "an answer has one");
-	expr_match_reply(&b);
+	expr_match_direction(&b, true);
 	expr_accept(&b);
 	goto_external(ruleset, router, chain, new);
 

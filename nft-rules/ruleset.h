@@ -31,6 +31,9 @@ struct mnl_socket;
  * number of the RFC that asks for it. */
 #define RULESET_STRAY_GROUP 5382
 
+/* So many of a UDP flow's packets are counted by conntrack, each way; later ones may pass it by. */
+#define RULESET_COUNTED 4096
+
 /* One router as its NAT sees it. All pointers are borrowed until ruleset_build() returns. */
 struct nat_router {
 	const struct nat *nat;

@@ -29,6 +29,7 @@
 #include <netinet/in.h>
 
 #include "nft-rules/beside.h"
+#include "nft-rules/known.h"
 #include "nft-rules/pool.h"
 #include "nft-rules/ports.h"
 
@@ -312,7 +313,11 @@ void timers_add_keep(struct translation *t)
 	(inbound_only(t) ? keep_as_is : extend)(t, &b, t->life, t->filter_life);
 	if (lazy(t))
 		expr_update(&b, t->fresh, translation_claim(t), 0, t->fresh_life);
-	accept_paired(t, &b);
+	pool_keep(t, &b);
+	if (t->known)
+		expr_goto(&b, known_add_learn(t));
+	else
+		expr_accept(&b);
 	drop_unheld(t, t->keep);
 }
 
@@ -381,6 +386,6 @@ void timers_add_strict_syn(const struct translation *t, struct chain *forward)
 
 	expr_match_tcp_flags(&b, SYN | ACK, SYN, true);
 	expr_match_iifname(&b, t->router->outside, true);
-	expr_match_reply(&b);
+	expr_match_direction(&b, true);
 	expr_drop(&b);
 }

@@ -50,8 +50,10 @@ struct translation {
 	/* timers.c: lives of an attempt, a permission, and (0: no such) what opens or closes. */
 	uint64_t trial_life, trial_claim_life;
 	uint64_t filter_life, transitory_life, filter_transitory_life;
-	const struct set *held, *holder; /* TCP: an established session holds a port */
-	const struct set *own;           /* beside.c; NULL where nobody can be beside */
+	const struct set *held, *holder;    /* TCP: an established session holds a port */
+	const struct set *own;              /* beside.c; NULL where nobody can be beside */
+	const struct set *known, *known_in; /* known.c; NULL: all packets go through conntrack */
+	uint64_t known_life;
 	/* guard.c and forwards.c; NULL where nothing needs them. */
 	const struct set *stolen;    /* ports with a stranger's flow in conntrack */
 	const struct chain *stray;   /* where a SYN goes that nothing admits, or NULL */
@@ -62,9 +64,10 @@ struct translation {
 
 /* Marks on packets between `arrive` and the next hooks, and on flows. */
 enum {
-	MARK_STRANGER = 1,    /* for the router's own stack */
-	MARK_DMZ = 2,         /* for the DMZ host */
-	MARK_UNMAPPED = 3,    /* for a port mapping, if there is one: port_mapping.c */
+	MARK_STRANGER = 1,       /* for the router's own stack */
+	MARK_DMZ = 2,            /* for the DMZ host */
+	MARK_UNMAPPED = 3,       /* for a port mapping, if there is one: port_mapping.c */
+	MARK_KNOWN = 0x4b4e0000, /* the upper half of one that carries a port: known.c */
 	CT_MARK_UNMAPPED = 1, /* a flow that uses no mapping: the stack's, the DMZ's, a forward's */
 	CT_MARK_CLOSING = 2,  /* FIN or RST was seen */
 	CT_MARK_PORT_MAPPED = 4, /* a flow that a port mapping let in */
