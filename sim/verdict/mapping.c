@@ -3,6 +3,8 @@
 
 #include <netinet/in.h>
 
+#include "nft-rules/ruleset.h"
+
 struct mapping mapping_of(const struct flow *flow)
 {
 	struct mapping mapping = {
@@ -66,6 +68,11 @@ bool mapping_find(const struct router_view *view, uint8_t protocol, const struct
 		found = true;
 	}
 	return found;
+}
+
+uint64_t mapping_counted(uint8_t protocol, uint64_t messages)
+{
+	return protocol == IPPROTO_UDP && messages > RULESET_COUNTED ? RULESET_COUNTED : messages;
 }
 
 const char *mapping_format(const struct mapping *mapping, char text[MAPPING_TEXT_MAX])

@@ -25,6 +25,13 @@ struct mapping mapping_of(const struct flow *flow);
 bool mapping_find(const struct router_view *view, uint8_t protocol, const struct endpoint *inside,
 		  const struct endpoint *remote, struct mapping *ret);
 
+/*
+ * How many of @messages a table is sure to have counted. Of a UDP flow that is RULESET_COUNTED each
+ * way at most: what comes afterwards may have passed conntrack by (nft-rules/known.c). So
+ * this, not @messages, is what `sent` and `received` are compared with.
+ */
+uint64_t mapping_counted(uint8_t protocol, uint64_t messages);
+
 /* "192.168.1.1:7777 -> 1.2.3.4:7777 -> 5.6.7.8:8888", without the middle when nothing is
  * translated. */
 #define MAPPING_TEXT_MAX (3 * (ENDPOINT_TEXT_MAX + 4))

@@ -243,10 +243,13 @@ static int count_others(const struct scene *scene, const struct peer *self, stru
 }
 
 /* Could third parties have carried @messages from one to the other, as far as anybody counted? */
-static bool carriable(const struct others *from, const struct others *to, uint64_t messages)
+static bool carriable(const struct others *from, const struct others *to, uint8_t protocol,
+		      uint64_t messages)
 {
-	return (!from->counted || from->sent >= messages) &&
-	       (!to->counted || to->received >= messages);
+	uint64_t counted = mapping_counted(protocol, messages);
+
+	return (!from->counted || from->sent >= counted) &&
+	       (!to->counted || to->received >= counted);
 }
 
 static int prove_relay(const struct scene *scene)
@@ -272,7 +275,8 @@ static int prove_relay(const struct scene *scene)
 		snprintf(text[1], sizeof(text[1]), "%s's socket exchanged %" PRIu64 " + %" PRIu64,
 			 b->name, of_b.sent, of_b.received);
 	first = of_a.counted && of_b.counted ? ", " : "";
-	if (carriable(&of_a, &of_b, b->last_received) || carriable(&of_b, &of_a, a->last_received))
+	if (carriable(&of_a, &of_b, a->protocol, b->last_received) ||
+	    carriable(&of_b, &of_a, b->protocol, a->last_received))
 		return proof_add(
 			scene->proof, UNDECIDED, "relay",
 			"others could have carried the payload: with them, %s%s%s packets, "

@@ -221,18 +221,18 @@ static int prove_nothing_direct(const struct scene *scene, const struct peer *se
 				const struct way *other_way)
 {
 	uint64_t sent, received;
+	bool enough;
 
 	if (!way->count)
 		return 0;
 	count_direct(scene, self, way, other, other_way, &sent, &received);
-	return proof_add(scene->trail.proof,
-			 sent >= self->sent && received >= self->received ? BROKEN : HELD, "direct",
+	enough = sent >= mapping_counted(self->protocol, self->sent) &&
+		 received >= mapping_counted(self->protocol, self->received);
+	return proof_add(scene->trail.proof, enough ? BROKEN : HELD, "direct",
 			 "%s tracked %" PRIu64 " packets from %s to %s and %" PRIu64
 			 " back without the relay%s",
 			 node_name(scene, way->routers[0]), sent, self->name, other->name, received,
-			 sent >= self->sent && received >= self->received
-				 ? ", enough for the messages"
-				 : "");
+			 enough ? ", enough for the messages" : "");
 }
 
 static int prove_direct(const struct scene *scene)

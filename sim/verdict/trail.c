@@ -15,7 +15,10 @@ static int add_flow(const struct trail *trail, const struct peer *self, size_t r
 {
 	const char *name = router_name(trail, router);
 	char text[MAPPING_TEXT_MAX];
-	bool enough = mapping->sent >= self->last_sent && mapping->received >= self->last_received;
+	uint64_t out = mapping_counted(mapping->protocol, self->last_sent);
+	uint64_t back = mapping_counted(mapping->protocol, self->last_received);
+	bool enough = mapping->sent >= out && mapping->received >= back;
+	bool bounded = out < self->last_sent || back < self->last_received;
 
 	mapping_format(mapping, text);
 	if (!mapping->sent && !mapping->received)
@@ -25,10 +28,11 @@ static int add_flow(const struct trail *trail, const struct peer *self, size_t r
 				 name, text);
 	return proof_add(trail->proof, enough ? HELD : BROKEN, "flow",
 			 "%s tracked %s: %" PRIu64 " packets out and %" PRIu64 " back%s %" PRIu64
-			 " and %" PRIu64 " messages",
+			 " and %" PRIu64 " messages%s",
 			 name, text, mapping->sent, mapping->received,
 			 enough ? ", enough for" : ", too few for", self->last_sent,
-			 self->last_received);
+			 self->last_received,
+			 bounded ? " (of a busy flow no more is counted for sure)" : "");
 }
 
 int trail_follow(const struct trail *trail, const struct peer *self, const struct endpoint *remote,

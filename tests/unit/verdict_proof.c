@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "nft-rules/ruleset.h"
 #include "support/story.h"
 
 #define PRC "port-restricted-cone"
@@ -172,6 +173,50 @@ Test(proof, a_flow_with_packets_in_one_direction_only_breaks_it)
 
 	story_router(&story, "router2")->flows[1].reply_packets = 0;
 	expect_part(&story, "flow", BROKEN, "0 back");
+}
+
+/* pc1 and pc2 exchanged many more messages than a table counts for sure (RULESET_COUNTED). */
+static struct story busy_story(uint64_t counted)
+{
+	struct story story = good_story();
+	static const char *const fields[] = {"sent", "received"};
+	size_t i, field;
+
+	for (i = 0; i < 2; i++)
+		for (field = 0; field < 2; field++)
+			json_object_set_new(story_run(&story, 1, i)->result, fields[field],
+					    json_integer(100000));
+	for (i = 0; i < 2; i++) {
+		struct router_view *view = story_router(&story, i ? "router2" : "router1");
+
+		view->flows[1].packets = counted;
+		view->flows[1].reply_packets = counted;
+	}
+	return story;
+}
+
+Test(proof, a_busy_flow_is_counted_up_to_a_bound)
+{
+	struct story story = busy_story(RULESET_COUNTED);
+
+	expect_part(&story, "flow", HELD, "no more is counted for sure");
+}
+
+Test(proof, a_busy_flow_with_fewer_packets_than_the_bound_breaks_it)
+{
+	struct story story = busy_story(RULESET_COUNTED - 1);
+
+	expect_part(&story, "flow", BROKEN, "too few");
+}
+
+Test(proof, a_busy_flow_with_a_third_party_leaves_it_undecided)
+{
+	struct story story = busy_story(RULESET_COUNTED);
+
+	/* What they exchanged with it may be more than was counted. */
+	story_router(&story, "router1")->flows[0].packets = RULESET_COUNTED;
+	story_router(&story, "router2")->flows[0].reply_packets = RULESET_COUNTED;
+	expect_part(&story, "relay", UNDECIDED, "could have carried");
 }
 
 Test(proof, a_kernel_that_does_not_count_leaves_it_undecided)

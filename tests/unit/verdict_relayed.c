@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "nft-rules/ruleset.h"
 #include "support/story.h"
 
 /* Two relayed by 8.8.8.8 at step 1, with @nat1 and @nat2 as their routers' NATs. */
@@ -219,6 +220,21 @@ Test(relayed, a_direct_talk_over_many_ports_is_added_up)
 		snprintf(outside, sizeof(outside), "1.2.3.4:%u", port);
 		story_flow(&story, "router1", inside, outside, "5.6.7.8:8889", 1, 1);
 	}
+	expect_part(&story, "direct", BROKEN, "enough for the messages");
+}
+
+Test(relayed, of_a_busy_direct_talk_not_all_is_counted)
+{
+	struct story story = good_story();
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		json_object_set_new(story_run(&story, 1, i)->result, "sent", json_integer(100000));
+		json_object_set_new(story_run(&story, 1, i)->result, "received",
+				    json_integer(100000));
+	}
+	story_flow(&story, "router1", "192.168.1.1:9999", "1.2.3.4:9999", "5.6.7.8:8889",
+		   RULESET_COUNTED, RULESET_COUNTED);
 	expect_part(&story, "direct", BROKEN, "enough for the messages");
 }
 
