@@ -70,9 +70,10 @@ static int set_up_router(struct nat_bed *bed, struct diag *d)
 	    (r = add_default(batch, "9.9.9.9", INTERNET)) < 0)
 		return r;
 	r = batch_commit(batch, bed->side[NAT_ROUTER], &tag, d);
-	if (r < 0)
+	if (r < 0 || (r = netns_sysctl(bed->side[NAT_ROUTER], "net/ipv4/ip_forward", "1")) < 0)
 		return r;
-	return netns_sysctl(bed->side[NAT_ROUTER], "net/ipv4/ip_forward", "1");
+	/* As in a lab, whichever rules there are. */
+	return netns_sysctl(bed->side[NAT_ROUTER], "net/netfilter/nf_conntrack_acct", "1");
 }
 
 static int set_up_host(struct nat_bed *bed, enum nat_side side, uint8_t length, const char *via,
