@@ -182,15 +182,20 @@ unsigned int translation_out_data(const struct translation *t, struct builder *b
 	return REG_EXTERNAL - 1;
 }
 
-void translation_map_out(const struct translation *t, struct builder *b)
+void translation_map_key(const struct translation *t, struct builder *b, unsigned int key)
 {
 	if (!t->spaced) {
-		expr_map(b, REG_KEY, t->out, REG_EXTERNAL);
+		expr_map(b, key, t->out, REG_EXTERNAL);
 		return;
 	}
-	expr_map_named(b, REG_KEY, t->out, REG_EXTERNAL, "$address . $port");
+	expr_map_named(b, key, t->out, REG_EXTERNAL, "$address . $port");
 	expr_name(b, REG_EXTERNAL, "$address");
 	expr_name(b, REG_PORT, "$port");
+}
+
+void translation_map_out(const struct translation *t, struct builder *b)
+{
+	translation_map_key(t, b, REG_KEY);
 }
 
 /* A permission is of an external endpoint: its port, and with a pool its address first. */

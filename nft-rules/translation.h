@@ -38,7 +38,7 @@ struct translation {
 	const struct set *claim, *out, *in, *permit, *fresh, *same;
 	struct chain *bind, *source, *keep;  /* srcnat goes to source, which mostly is bind */
 	const struct blocks *blocks;         /* NULL: ports are drawn from the whole range */
-	struct chain *place;                 /* goes on from a place in a block */
+	struct chain *place;                 /* claims a candidate; NULL: the one rule does */
 	const struct set *pair, *pair_claim; /* NULL: neighbours do not stay neighbours */
 	struct chain *give_pair;
 	const struct pool *pool; /* NULL: one external address, which tables need not name */
@@ -87,6 +87,8 @@ unsigned int translation_owner_fields(const struct translation *t);
 
 /* What the inside endpoint's mapping is: the external endpoint goes to REG_EXTERNAL. */
 void translation_map_out(const struct translation *t, struct builder *b);
+void translation_map_key(const struct translation *t, struct builder *b,
+			 unsigned int key); /* which is not in REG_KEY */
 unsigned int translation_out_data(const struct translation *t,
 				  struct builder *b); /* the register to write it from */
 
