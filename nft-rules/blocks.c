@@ -4,8 +4,9 @@
  *
  * A subscriber is an inside address. Its first mapping, of whatever protocol, gives it
  * the next block that is nobody's; all its mappings are then made in this block, and when
- * they fill it, it gets no more. Blocks are claimed as ports are: "block_owner" says who was
- * first, "block" what a subscriber has. Both live on with the subscriber's mappings.
+ * they fill it, it gets no more. Who finds no block gets no port. Blocks are claimed as ports are:
+ * "block_owner" says who was first, "block" what a subscriber has. Both live on with the
+ * subscriber's mappings.
  *
  * A port is its block's first port and a place in the block, and nftables cannot add what
  * is in two registers. But blocks are powers of two and begin at multiples of their
@@ -106,6 +107,8 @@ void blocks_init(struct blocks *blocks, struct ruleset *ruleset, const struct na
 	return_owner(blocks, blocks->give);
 	b = expr_rule(ruleset, blocks->give, NULL);
 	expr_jump(&b, chain);
+	return_owner(blocks, blocks->give);
+	ports_add_exhausted(ruleset, router, blocks->give, "no block is free, so no port is");
 }
 
 void blocks_add_jump(const struct blocks *blocks, struct chain *bind)
@@ -115,44 +118,30 @@ void blocks_add_jump(const struct blocks *blocks, struct chain *bind)
 	expr_jump(&b, blocks->give);
 }
 
-/* The block's bits join the place in the mark. */
-static struct chain *add_bits(const struct translation *t)
+static void load_block(const struct blocks *blocks, struct builder *b)
 {
-	struct chain *chain = ir_add_chain(t->ruleset, NULL,
-					   "from a place in the block to the port", "block_place");
+	expr_load_field(b, REG_KEY, FIELD_IP_SADDR);
+	expr_map_named(b, REG_KEY, blocks->block, REG_EXTERNAL, "$address . $first");
+	expr_name(b, REG_EXTERNAL, "$address");
+	expr_name(b, REG_PORT, "$first");
+}
+
+void blocks_add_bits(const struct blocks *blocks, struct chain *chain)
+{
 	struct builder b;
 	unsigned int bit;
 
-	for (bit = block_bits(t->blocks); bit < PORT_BITS; bit++) {
-		b = expr_rule(t->ruleset, chain, NULL);
-		blocks_load_candidate(t, &b);
+	for (bit = block_bits(blocks); bit < PORT_BITS; bit++) {
+		b = expr_rule(blocks->ruleset, chain, NULL);
+		load_block(blocks, &b);
 		expr_match_bit(&b, REG_PORT, (uint16_t)(1U << bit));
 		expr_flip_mark(&b, (uint16_t)(1U << bit));
 	}
-	return chain;
 }
 
-struct chain *blocks_add_place(const struct translation *t)
+void blocks_load_address(const struct blocks *blocks, struct builder *b)
 {
-	struct chain *bits = ir_find_chain(t->ruleset, "block_place");
-	struct chain *chain;
-	struct builder b;
-
-	if (!bits)
-		bits = add_bits(t);
-	chain = ir_add_chain(t->ruleset, NULL, "an attempt with a place in the block", "%s_place",
-			     t->protocol->name);
-	b = expr_rule(t->ruleset, chain, NULL);
-	expr_jump(&b, bits);
-	return chain;
-}
-
-void blocks_load_candidate(const struct translation *t, struct builder *b)
-{
-	expr_load_field(b, REG_KEY, FIELD_IP_SADDR);
-	expr_map_named(b, REG_KEY, t->blocks->block, REG_EXTERNAL, "$address . $first");
-	expr_name(b, REG_EXTERNAL, "$address");
-	expr_name(b, REG_PORT, "$first");
+	load_block(blocks, b);
 }
 
 void blocks_keep(const struct translation *t, struct builder *b)

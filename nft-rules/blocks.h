@@ -20,14 +20,12 @@ void blocks_init(struct blocks *blocks, struct ruleset *ruleset, const struct na
 /* Where a new flow begins to be bound: see that the subscriber has a block. */
 void blocks_add_jump(const struct blocks *blocks, struct chain *bind);
 
-/*
- * Add the chain that goes on from a place in the block (a port below the block's size) in
- * the packet's mark, where it leaves the port.
- */
-struct chain *blocks_add_place(const struct translation *t);
+/* Rules that turn the place in a block (a port below the block's size) in the packet's mark into
+ * the port. */
+void blocks_add_bits(const struct blocks *blocks, struct chain *chain);
 
-/* The block's address to REG_EXTERNAL and the port from the mark to REG_PORT. */
-void blocks_load_candidate(const struct translation *t, struct builder *b);
+/* The block's address to REG_EXTERNAL; spoils the registers before it, and the port. */
+void blocks_load_address(const struct blocks *blocks, struct builder *b);
 
 /* Keep the block of the inside address in REG_KEY, which has the port in REG_PORT; spoils that. */
 void blocks_keep(const struct translation *t, struct builder *b);

@@ -2,13 +2,17 @@
 /*
  * Which external port a new mapping gets
  *
- * An attempt draws a candidate and claims it (finish_attempt()). If the port is another's
+ * An attempt draws a candidate and claims it (place.c). If the port is another's
  * the rule ends there, and the next attempt is made: attempts are one rule in a chain of
  * its own, which is jumped to often, through chains of jumps to it.
  *
- *     udp_bind --> own port --> try_64 --> ... --> try --> udp_try    a random port, or the next
- *                           |                               `-> udp_low    the same below 1024
+ *     udp_bind --> own port --> try_64 --> ... --> try    a random port, of whatever protocol
+ *                           |                       `-> any_low    the same below 1024
  *                           `-> scan_64 --> ... --> scan --> udp_scan    small ranges: in turn
+ *
+ * Where a protocol has several kinds of attempt they leave their candidate to one chain that
+ * claims it (udp_place), and where that is drawn at random one draw serves all protocols.
+ * A counter is each protocol's own: its next port depends on none but its own mappings.
  *
  * How often? A range of up to SCANNED ports is searched whole, so it can be used up to
  * the last port. In a larger one, 64 random attempts miss only if nearly all is taken.
@@ -34,6 +38,7 @@
 #include "nft-rules/forwards.h"
 #include "nft-rules/guard.h"
 #include "nft-rules/pairs.h"
+#include "nft-rules/place.h"
 #include "nft-rules/pool.h"
 
 /* Ports given away where the own one is taken or not wanted (RFC 4787 section 4.2.2). */
@@ -85,6 +90,26 @@ static unsigned int common_divisor(unsigned int a, unsigned int b)
 	return b ? common_divisor(b, a % b) : a;
 }
 
+/* Are there several rules that find a candidate? A half of a pair has one alone. */
+static bool has_several(const struct translation *t)
+{
+	const struct nat_ports *ports = &t->router->nat->ports;
+	struct range range = declared_range(t);
+
+	if (ports->contiguous && t->protocol->number != IPPROTO_ICMP)
+		return false;
+	return ports->allocation == PORTS_PRESERVING || ports->parity || t->blocks ||
+	       range.last - range.first < SCANNED;
+}
+
+/* Does one draw serve all protocols? Only numbers that come from no counter are nobody's. */
+static bool draws_for_all(const struct translation *t)
+{
+	const struct nat_ports *ports = &t->router->nat->ports;
+
+	return ports->allocation != PORTS_SEQUENTIAL && !ports->contiguous && has_several(t);
+}
+
 /* A number of the range's ports counts once: of those with the parity it is half the port. */
 static struct draw_port draw_from(const struct range *range, enum draw draw, int step,
 				  bool *ret_beyond)
@@ -106,103 +131,53 @@ static struct draw_port draw_from(const struct range *range, enum draw draw, int
 	return d;
 }
 
-/*
- * One attempt: claim the candidate endpoint in REG_EXTERNAL; if it is ours (now, or since an
- * earlier packet), make it the mapping and leave through the mapping. Two first
- * packets of one socket may both win a port; the mapping is the one that was
- * written first, and both leave through it.
- *
- * Is the key behind the claim our own? nftables cannot compare two registers, but it
- * can ask whether a pair is in a set that only ever holds equal pairs, and that holds
- * ours because we have just put it there.
- */
-static void load_owner(const struct translation *t, struct builder *b, unsigned int reg)
+/* Does a rule of this attempt claim the port itself, instead of leaving it to t->place? */
+static bool claims_itself(const struct translation *t, const struct attempt *attempt)
 {
-	if (!t->overloading) {
-		translation_load_key(t, b, reg);
-		return;
-	}
-	expr_load_field(b, reg, FIELD_IP_SADDR);
-	expr_load_field(b, reg + 1, t->protocol->out_port);
+	return !t->place ||
+	       (t->pool && !t->blocks && pool_choices(t->pool, attempt->every_address) > 1);
 }
 
-static void finish_attempt(const struct translation *t, struct builder *b)
+/* The end of a rule: draw one port of the range, and claim it. */
+static void draw_and_claim(const struct translation *t, struct builder *b,
+			   const struct range *range, const struct attempt *attempt)
 {
-	unsigned int owner = t->overloading ? REG_SHARER : REG_OWNER;
-	unsigned int claim = translation_claim(t);
+	const struct nat_ports *ports = &t->router->nat->ports;
+	bool sequential = attempt->draw == DRAW_NEXT && ports->allocation == PORTS_SEQUENTIAL;
+	int step = sequential && !attempt->every_address && ports->step ? ports->step : 1;
+	struct draw_port port;
+	bool beyond;
 
-	guard_match_free(t, b);
-	expr_load_addr(b, REG_HOLD, &t->router->externals[0]);
-	translation_load_peer(t, b);
-	expr_add(b, t->claim, claim, REG_HOLD, t->trial_claim_life);
-
-	load_owner(t, b, owner);
-	load_owner(t, b, owner + translation_owner_fields(t));
-	expr_update(b, t->same, owner, 0, SAME_MS);
-	expr_map_named(b, claim, t->claim, owner, "$owner");
-	expr_match_set(b, owner, t->same, true);
-
-	if (!t->pool)
-		expr_load_addr(b, REG_EXTERNAL, &t->router->externals[0]);
-	expr_add(b, t->out, REG_KEY, translation_out_data(t, b), t->trial_life);
-	expr_add(b, t->in, claim, REG_KEY, t->trial_life);
-	if (t->early) {
-		expr_accept(b);
-		return;
-	}
-	translation_map_out(t, b);
-	expr_snat(b, REG_EXTERNAL);
+	port = draw_from(range, attempt->draw, step, &beyond);
+	expr_draw_port(b, REG_PORT, &port);
+	if (abs(step) > 1)
+		expr_match_turn(b, (uint32_t)abs(step));
+	if (beyond)
+		expr_match_ports(b, REG_PORT, range->first, range->last);
+	if (attempt->pair)
+		pairs_finish_attempt(t, b);
+	else if (claims_itself(t, attempt))
+		place_claim(t, b);
+	else
+		place_leave_to(t->place, b);
 }
 
 static void add_attempt(const struct translation *t, struct chain *chain, const struct range *range,
 			const struct attempt *attempt, size_t address)
 {
-	const struct nat_ports *ports = &t->router->nat->ports;
-	bool sequential = attempt->draw == DRAW_NEXT && ports->allocation == PORTS_SEQUENTIAL;
-	int step = sequential && !attempt->every_address && ports->step ? ports->step : 1;
-	struct builder b = expr_rule(t->ruleset, chain,
-				     "draw a port, claim it, look who owns it; ours: map to it");
-	struct draw_port port;
-	bool beyond;
+	bool itself = attempt->pair || claims_itself(t, attempt);
+	struct builder b =
+		expr_rule(t->ruleset, chain,
+			  itself ? "draw a port, claim it, look who owns it; ours: map to it"
+				 : "draw a port");
 
-	port = draw_from(range, attempt->draw, step, &beyond);
 	if (range->parity != ANY && !attempt->pair)
 		expr_match_parity(&b, t->protocol->out_port, range->parity == ODD);
-	if (!t->blocks) { /* otherwise a place is drawn, and the block has an address */
-		if (attempt->every_address && t->pool)
-			pool_load_choice(t->pool, &b, address);
-		else if (t->pool)
-			pool_load_address(t->pool, &b);
-		translation_load_key(t, &b, REG_KEY);
-	}
-	expr_draw_port(&b, REG_PORT, &port);
-	if (abs(step) > 1)
-		expr_match_turn(&b, (uint32_t)abs(step));
-	if (beyond)
-		expr_match_ports(&b, REG_PORT, range->first, range->last);
-	if (attempt->pair) {
-		pairs_finish_attempt(t, &b);
-		return;
-	}
-	if (!t->blocks) {
-		finish_attempt(t, &b);
-		return;
-	}
-	expr_mark_port(&b, REG_PORT);
-	expr_goto(&b, t->place);
-}
-
-/* From a place in the subscriber's block to the port, and the rest of the attempt. */
-static void add_place(struct translation *t)
-{
-	struct builder b;
-
-	t->place = blocks_add_place(t);
-	b = expr_rule(t->ruleset, t->place, "claim the port, look who owns it; ours: map to it");
-	blocks_load_candidate(t, &b);
-	expr_load_mark_port(&b, REG_PORT);
-	translation_load_key(t, &b, REG_KEY);
-	finish_attempt(t, &b);
+	if (itself && t->pool && attempt->every_address)
+		pool_load_choice(t->pool, &b, address);
+	else if (itself && t->pool)
+		pool_load_address(t->pool, &b);
+	draw_and_claim(t, &b, range, attempt);
 }
 
 static struct chain *add_attempt_chain(const struct translation *t, const struct attempt *attempt);
@@ -232,15 +207,13 @@ static void add_low(const struct translation *t, struct chain *chain)
 	expr_goto(&b, add_attempt_chain(t, &attempt));
 }
 
-/* The chain of one attempt: a rule for each parity and external address. */
-static struct chain *add_attempt_chain(const struct translation *t, const struct attempt *attempt)
+/* One attempt: a rule for each parity and external address. */
+static void add_rules(const struct translation *t, struct chain *chain,
+		      const struct attempt *attempt)
 {
 	struct range range = attempt->range;
 	size_t address, addresses = t->pool ? pool_choices(t->pool, attempt->every_address) : 1;
-	struct chain *chain;
 
-	chain = ir_add_chain(t->ruleset, NULL, "one attempt; comes back if the port is another's",
-			     "%s_%s", t->protocol->name, attempt->name);
 	if (attempt->pair) {
 		pairs_add_return(t, chain);
 		range.parity = EVEN;
@@ -258,6 +231,15 @@ static struct chain *add_attempt_chain(const struct translation *t, const struct
 		range.parity = ODD;
 		add_attempt(t, chain, &range, attempt, address);
 	}
+}
+
+static struct chain *add_attempt_chain(const struct translation *t, const struct attempt *attempt)
+{
+	struct chain *chain =
+		ir_add_chain(t->ruleset, NULL, "one attempt; comes back if the port is another's",
+			     "%s_%s", t->protocol->name, attempt->name);
+
+	add_rules(t, chain, attempt);
 	return chain;
 }
 
@@ -294,13 +276,30 @@ static struct chain *add_ladder(const struct translation *t, const struct attemp
 	return foot;
 }
 
-/* Make FANOUT ** levels attempts from @from. */
-static void add_attempts(const struct translation *t, struct chain *from,
-			 const struct attempt *attempt, const char *comment)
+/* The attempt of all protocols, made once, with what belongs to the first of them. */
+static void add_common(const struct translation *t, struct chain *foot,
+		       const struct attempt *attempt)
+{
+	static const struct protocol any = {.name = "any", .out_port = FIELD_TH_SPORT};
+	struct translation all = *t;
+	struct builder b;
+
+	all.protocol = &any;
+	all.place = place_common(t->ruleset);
+	if (attempt->low || has_parity(t)) {
+		b = expr_rule(t->ruleset, foot, "identifiers are all alike");
+		expr_match_l4proto(&b, IPPROTO_ICMP);
+		draw_and_claim(&all, &b, &attempt->range, attempt);
+	}
+	add_rules(&all, foot, attempt);
+}
+
+/* The attempt of one protocol, where the protocols' ways part. */
+static void add_own_attempt(const struct translation *t, struct chain *foot,
+			    const struct attempt *attempt)
 {
 	unsigned int step = (unsigned int)abs(t->router->nat->ports.step);
-	struct chain *chain = add_attempt_chain(t, attempt), *inner, *foot;
-	char top[IR_NAME_MAX];
+	struct chain *chain = add_attempt_chain(t, attempt), *inner;
 	struct builder b;
 
 	if (attempt->draw == DRAW_NEXT && step > 1 && !attempt->every_address) {
@@ -309,11 +308,25 @@ static void add_attempts(const struct translation *t, struct chain *from,
 				     "%s_step", t->protocol->name);
 		add_jumps(t, chain, inner, step);
 	}
-	foot = ir_find_chain(t->ruleset, attempt->name);
-	if (!foot)
-		foot = add_ladder(t, attempt);
 	b = translation_rule(t, foot, NULL);
 	expr_goto(&b, chain);
+}
+
+/* Make FANOUT ** levels attempts from @from. */
+static void add_attempts(const struct translation *t, struct chain *from,
+			 const struct attempt *attempt, const char *comment)
+{
+	struct chain *foot = ir_find_chain(t->ruleset, attempt->name);
+	bool first = !foot;
+	char top[IR_NAME_MAX];
+	struct builder b;
+
+	if (first)
+		foot = add_ladder(t, attempt);
+	if (attempt->draw == DRAW_NEXT || !draws_for_all(t))
+		add_own_attempt(t, foot, attempt);
+	else if (first)
+		add_common(t, foot, attempt);
 
 	snprintf(top, sizeof(top), "%s_%u", attempt->name, 1U << (2 * attempt->levels));
 	b = expr_rule(t->ruleset, from, comment);
@@ -365,13 +378,12 @@ static void add_draws(const struct translation *t, struct chain *from)
 	add_attempts(t, from, &attempt, "a small range: try each of them");
 }
 
-/* What a host hears that gets no port. */
-static void exhaust(const struct translation *t, struct chain *chain)
+void ports_add_exhausted(struct ruleset *ruleset, const struct nat_router *router,
+			 struct chain *chain, const char *comment)
 {
-	struct builder b =
-		expr_rule(t->ruleset, chain, "no port is free: existing mappings come first");
+	struct builder b = expr_rule(ruleset, chain, comment);
 
-	if (t->router->nat->ports.exhaustion == EXHAUSTION_ICMP)
+	if (router->nat->ports.exhaustion == EXHAUSTION_ICMP)
 		expr_reject_host(&b);
 	else
 		expr_drop(&b);
@@ -380,16 +392,12 @@ static void exhaust(const struct translation *t, struct chain *chain)
 static void add_own(struct translation *t)
 {
 	const struct nat_ports *ports = &t->router->nat->ports;
-	struct builder b = expr_rule(t->ruleset, t->bind,
-				     "claim the own port, look who owns it; ours: map to it");
+	struct builder b = expr_rule(t->ruleset, t->bind, "the own port");
 
-	if (t->pool)
-		pool_load_address(t->pool, &b);
-	translation_load_key(t, &b, REG_KEY);
 	expr_load_field(&b, REG_PORT, t->protocol->out_port);
 	if (ports->first)
 		expr_match_ports(&b, REG_PORT, ports->first, ports->last);
-	finish_attempt(t, &b);
+	place_try(t->place, &b);
 }
 
 /* See that there is a pair for both neighbours: their own ports, or others. */
@@ -419,8 +427,7 @@ static void add_pairs(struct translation *t)
 			      "claim its half, look who owns it; ours: map to it");
 		expr_match_parity(&b, t->protocol->out_port, odd);
 		pairs_load_candidate(t, &b, odd);
-		translation_load_key(t, &b, REG_KEY);
-		finish_attempt(t, &b);
+		place_claim(t, &b);
 	}
 }
 
@@ -448,10 +455,10 @@ void ports_add_bind(struct translation *t)
 	}
 	if (t->pool)
 		pool_add_jump(t->pool, t->bind);
-	if (t->blocks) {
+	if (t->blocks)
 		blocks_add_jump(t->blocks, t->bind);
-		add_place(t);
-	}
+	if (has_several(t))
+		place_add(t, t->blocks || draws_for_all(t));
 	if (ports->contiguous && t->protocol->number != IPPROTO_ICMP) {
 		add_pairs(t);
 	} else {
@@ -459,6 +466,7 @@ void ports_add_bind(struct translation *t)
 			add_own(t);
 		add_draws(t, t->bind);
 	}
-	exhaust(t, t->bind);
+	ports_add_exhausted(t->ruleset, t->router, t->bind,
+			    "no port is free: existing mappings come first");
 	t->source = t->bind;
 }

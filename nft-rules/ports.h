@@ -18,6 +18,10 @@
 /* Add the chain that gives a new flow its external endpoint: t->bind. */
 void ports_add_bind(struct translation *t);
 
+/* The rule at the end of a chain: what a host hears that gets none. */
+void ports_add_exhausted(struct ruleset *ruleset, const struct nat_router *router,
+			 struct chain *chain, const char *comment);
+
 /* Ports given away where no range was declared (RFC 4787 section 4.2.2 keeps those below apart). */
 enum { PORTS_FIRST = 1024, PORTS_LAST = 65535 };
 
