@@ -8,16 +8,15 @@
  * "block_owner" says who was first, "block" what a subscriber has. Both live on with the
  * subscriber's mappings.
  *
- * A port is its block's first port and a place in the block, and nftables cannot add what
- * is in two registers. But blocks are powers of two and begin at multiples of their
- * size, so no bit comes from both: the place is put into the packet's mark, and then one
- * rule for each higher bit looks whether the block has it, and flips it there.
+ * A port is its block's first port and a place in the block. Blocks are powers of two and begin
+ * at multiples of their size, so no bit comes from both; how they are put together see
+ * expr_join_ports(). The place comes in the packet's mark, and there the port is left.
  */
 #include "nft-rules/blocks.h"
 
 #include "nft-rules/ports.h"
 
-enum { PORT_BITS = 16, SCAN_FANOUT = 4, BLOCKS_SCANNED = 1024 };
+enum { SCAN_FANOUT = 4, BLOCKS_SCANNED = 1024 };
 
 static unsigned int block_bits(const struct blocks *blocks)
 {
@@ -126,17 +125,16 @@ static void load_block(const struct blocks *blocks, struct builder *b)
 	expr_name(b, REG_PORT, "$first");
 }
 
-void blocks_add_bits(const struct blocks *blocks, struct chain *chain)
+void blocks_add_join(const struct blocks *blocks, struct chain *chain)
 {
-	struct builder b;
-	unsigned int bit;
+	struct builder b = expr_rule(blocks->ruleset, chain, "from the place to the port");
 
-	for (bit = block_bits(blocks); bit < PORT_BITS; bit++) {
-		b = expr_rule(blocks->ruleset, chain, NULL);
-		load_block(blocks, &b);
-		expr_match_bit(&b, REG_PORT, (uint16_t)(1U << bit));
-		expr_flip_mark(&b, (uint16_t)(1U << bit));
+	load_block(blocks, &b);
+	if (blocks->size > 1) {
+		expr_load_mark_port(&b, REG_PORT + 1);
+		expr_join_ports(&b, REG_PORT, block_bits(blocks));
 	}
+	expr_mark_port(&b, REG_PORT);
 }
 
 void blocks_load_address(const struct blocks *blocks, struct builder *b)

@@ -20,9 +20,9 @@ void blocks_init(struct blocks *blocks, struct ruleset *ruleset, const struct na
 /* Where a new flow begins to be bound: see that the subscriber has a block. */
 void blocks_add_jump(const struct blocks *blocks, struct chain *bind);
 
-/* Rules that turn the place in a block (a port below the block's size) in the packet's mark into
- * the port. */
-void blocks_add_bits(const struct blocks *blocks, struct chain *chain);
+/* The rule that turns the place in a block (a port below the block's size) in the packet's mark
+ * into the port. */
+void blocks_add_join(const struct blocks *blocks, struct chain *chain);
 
 /* The block's address to REG_EXTERNAL; spoils the registers before it, and the port. */
 void blocks_load_address(const struct blocks *blocks, struct builder *b);

@@ -107,7 +107,6 @@ void expr_match_counted(struct builder *b, bool reply, uint64_t packets);
 void expr_match_parity(struct builder *b, enum field port, bool odd);
 void expr_match_ports(struct builder *b, unsigned int reg, uint16_t first, uint16_t last);
 
-void expr_match_bit(struct builder *b, unsigned int reg, uint16_t bit); /* of a port */
 void expr_match_original_daddr(struct builder *b, const struct addr *addr);
 
 /* Once in @turns evaluations: the first, and then in turn. */
@@ -127,10 +126,13 @@ void expr_name(struct builder *b, unsigned int reg, const char *name); /* a part
 /* The port in @reg becomes (port & @mask) ^ @flip. */
 void expr_change_port(struct builder *b, unsigned int reg, uint16_t mask, uint16_t flip);
 
+/* The sum of the port in @reg, a multiple of 1 << @bits, and the one in @reg + 1, which is below
+ * that and is spoilt. */
+void expr_join_ports(struct builder *b, unsigned int reg, uint32_t bits);
+
 /* The packet's mark carries a port from one rule to the next. */
 void expr_mark_port(struct builder *b, unsigned int reg);
 void expr_load_mark_port(struct builder *b, unsigned int reg);
-void expr_flip_mark(struct builder *b, uint16_t bit);
 /* The port in @reg becomes a mark that carries it, and says with its upper half, @brand, whose it
  * is. */
 void expr_brand_port(struct builder *b, unsigned int reg, uint32_t brand);

@@ -129,14 +129,6 @@ void expr_mark_port(struct builder *b, unsigned int reg)
 	expr_say(b, "meta mark set %s", b->registers[reg]);
 }
 
-void expr_flip_mark(struct builder *b, uint16_t bit)
-{
-	expr_load_meta(b, 0, NFT_META_MARK);
-	expr_change_bits(b, 0, UINT32_MAX, htons(bit));
-	write_mark(b, 0);
-	expr_say(b, "meta mark set meta mark ^ %u", bit);
-}
-
 static void translate(struct builder *b, uint32_t type, const char *word, unsigned int reg)
 {
 	struct nftnl_expr *expr = expr_new(b, "nat");

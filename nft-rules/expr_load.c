@@ -101,15 +101,33 @@ void expr_copy_bits(struct builder *b, unsigned int from, unsigned int to, uint3
 	expr_set_data(b, expr, NFTNL_EXPR_BITWISE_XOR, &flip, sizeof(flip));
 }
 
-static void shift_left(struct builder *b, unsigned int reg, uint32_t bits)
+/* Of @count registers, as of one long number. */
+static void shift(struct builder *b, unsigned int reg, uint32_t count, uint32_t operation,
+		  uint32_t bits)
 {
 	struct nftnl_expr *expr = expr_new(b, "bitwise");
 
 	expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, expr_register(reg));
 	expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, expr_register(reg));
-	expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, sizeof(bits));
-	expr_set_u32(expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_LSHIFT);
+	expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, count * (uint32_t)sizeof(bits));
+	expr_set_u32(expr, NFTNL_EXPR_BITWISE_OP, operation);
 	expr_set_data(b, expr, NFTNL_EXPR_BITWISE_DATA, &bits, sizeof(bits));
+}
+
+static void shift_left(struct builder *b, unsigned int reg, uint32_t bits)
+{
+	shift(b, reg, 1, NFT_BITWISE_LSHIFT, bits);
+}
+
+static void swap_port(struct builder *b, unsigned int reg)
+{
+	struct nftnl_expr *expr = expr_new(b, "byteorder");
+
+	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, expr_register(reg));
+	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_DREG, expr_register(reg));
+	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof(uint16_t));
+	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof(uint16_t));
 }
 
 void expr_draw_number(struct builder *b, unsigned int reg, enum draw draw, uint32_t modulus,
@@ -132,8 +150,7 @@ void expr_load_random(struct builder *b, unsigned int reg, uint32_t modulus)
 
 void expr_draw_port(struct builder *b, unsigned int reg, const struct draw_port *draw)
 {
-	struct nftnl_expr *expr;
-	char shift[16] = "";
+	char shifted[16] = "";
 
 	expr_draw_number(b, reg, draw->draw, draw->modulus, draw->offset);
 	if (draw->down)
@@ -145,20 +162,36 @@ void expr_draw_port(struct builder *b, unsigned int reg, const struct draw_port 
 	if (draw->pairs) /* a number too large is a port out of range, but must stay a port */
 		expr_change_bits(b, reg, 0xffff, draw->odd);
 
-	expr = expr_new(b, "byteorder");
-	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, expr_register(reg));
-	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_DREG, expr_register(reg));
-	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
-	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof(uint16_t));
-	expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof(uint16_t));
+	swap_port(b, reg);
 
 	if (draw->shift)
-		snprintf(shift, sizeof(shift), " << %u", draw->shift);
+		snprintf(shifted, sizeof(shifted), " << %u", draw->shift);
 	expr_say(b, "$port = numgen %s mod %u offset %u%s%s%s%s",
 		 draw->draw == DRAW_RANDOM ? "random" : "inc", draw->modulus, draw->offset,
 		 draw->down ? " ^ 65535" : "", draw->pairs ? " << 1" : "", draw->odd ? " ^ 1" : "",
-		 shift);
+		 shifted);
 	expr_set_text(b, reg, "$port");
+}
+
+/*
+ * nftables cannot add what is in two registers, but a shift goes through several as through one
+ * long number: what leaves the second at its upper end enters the first at its lower one.
+ *
+ *     reg      0 ... 0 block            0 ... block place
+ *     reg + 1  place 0 ... 0     -->    0 ... 0
+ */
+void expr_join_ports(struct builder *b, unsigned int reg, uint32_t bits)
+{
+	char first[EXPR_TEXT_MAX];
+
+	memcpy(first, b->registers[reg], sizeof(first));
+	swap_port(b, reg);
+	swap_port(b, reg + 1);
+	shift(b, reg, 1, NFT_BITWISE_RSHIFT, bits);
+	shift(b, reg + 1, 1, NFT_BITWISE_LSHIFT, 32 - bits);
+	shift(b, reg, 2, NFT_BITWISE_LSHIFT, bits);
+	swap_port(b, reg);
+	expr_set_text(b, reg, "%.40s + %.40s", first, b->registers[reg + 1]);
 }
 
 /* A port fills the first two bytes of its register, in network order. */

@@ -194,15 +194,6 @@ void expr_match_original_daddr(struct builder *b, const struct addr *addr)
 	expr_say(b, "ct original ip daddr %s", addr_format(addr, text));
 }
 
-void expr_match_bit(struct builder *b, unsigned int reg, uint16_t bit)
-{
-	const uint16_t zero = 0;
-
-	expr_change_bits(b, reg, htons(bit), 0);
-	expr_compare(b, reg, &zero, sizeof(zero), false);
-	expr_say(b, "%s & %u != 0", b->registers[reg], bit);
-}
-
 void expr_match_direction(struct builder *b, bool reply)
 {
 	const uint8_t direction = reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;

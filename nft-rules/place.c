@@ -125,7 +125,7 @@ void place_add(struct translation *t, bool for_all)
 						: "a candidate of any protocol",
 				      COMMON);
 		if (t->blocks)
-			blocks_add_bits(t->blocks, common);
+			blocks_add_join(t->blocks, common);
 	}
 	b = translation_rule(t, common, NULL);
 	expr_goto(&b, own);

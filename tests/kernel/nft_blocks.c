@@ -85,6 +85,48 @@ Test(blocks, are_one_for_each_host_and_hold_all_its_ports)
 	one_block_each(nat, 4, 1);
 }
 
+static void ports_of_one_host(struct natbed *bed, int number, unsigned int size, int outside,
+			      unsigned int *ret_block)
+{
+	struct endpoint server = bed_endpoint("9.9.9.9:1000"), seen;
+	unsigned int ports[24] = {0}, count = size < 24 ? size : 24, i, j;
+	int fd;
+
+	for (i = 0; i < count; i++) {
+		fd = host(bed, number, 5000 + (int)i);
+		seen = bed_pass(fd, &server, outside);
+		close(fd);
+		ports[i] = seen.port;
+		for (j = 0; j < i; j++)
+			cr_assert(ports[j] != ports[i], "blocks of %u: port %u twice", size,
+				  ports[i]);
+		cr_assert(ports[i] / size == ports[0] / size, "blocks of %u: %u and %u of one host",
+			  size, ports[0], ports[i]);
+	}
+	cr_assert(ports[0] >= 1024, "blocks of %u: port %u", size, ports[0]);
+	*ret_block = ports[0] / size;
+}
+
+Test(blocks, of_every_size_begin_at_a_multiple_of_it)
+{
+	static const uint16_t sizes[] = {1, 2, 256, 1024, 4096, 16384};
+	struct nat nat = block_nat(PORTS_RANDOM, 0, 0);
+	unsigned int first, second;
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		nat.ports.block = sizes[i];
+
+		AUTO_NATBED struct natbed bed = natbed_open(&nat);
+		int outside = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
+
+		ports_of_one_host(&bed, 0, sizes[i], outside, &first);
+		ports_of_one_host(&bed, 1, sizes[i], outside, &second);
+		cr_assert(first != second, "blocks of %u: two hosts share one", sizes[i]);
+		close(outside);
+	}
+}
+
 Test(blocks, are_not_shared_when_there_are_none_left)
 {
 	const struct nat nat = block_nat(PORTS_RANDOM, 40000, 40000 + 3 * BLOCK - 1);
