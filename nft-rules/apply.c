@@ -36,17 +36,27 @@ enum {
 	/* A socket sends so much at once without being asked to have more room. */
 	ROOM_BYTES = 128 << 10,
 	MESSAGE_BYTES_MAX = 4 << 10,
+	CLEAN_BYTES = 16 << 10, /* it is made of whole ones */
 	ANSWER_BYTES = 16 << 10,
 };
 
 struct batch {
 	char *buffer;
-	size_t length;
+	size_t length, clean; /* bytes of messages, and of zeros for more */
 	uint32_t first, next; /* sequence numbers */
 	uint8_t family;       /* of the table */
 	int error;
 	struct nlmsghdr *last; /* the newest message */
 };
+
+/* What pads an attribute is sent as it is: let there be zeros for one more message. */
+static void clean(struct batch *batch)
+{
+	if (batch->length + MESSAGE_BYTES_MAX <= batch->clean)
+		return;
+	memset(batch->buffer + batch->clean, 0, CLEAN_BYTES);
+	batch->clean += CLEAN_BYTES;
+}
 
 /* Room for one more message; NULL, and batch->error set, when there is none. */
 static struct nlmsghdr *message_begin(struct batch *batch, uint16_t type, uint16_t flags)
@@ -55,6 +65,7 @@ static struct nlmsghdr *message_begin(struct batch *batch, uint16_t type, uint16
 		batch->error = -EMSGSIZE;
 	if (batch->error)
 		return NULL;
+	clean(batch);
 	batch->last = nftnl_nlmsg_build_hdr(batch->buffer + batch->length, type, batch->family,
 					    flags, batch->next);
 	return batch->last;
@@ -253,6 +264,7 @@ static void put_all(struct batch *batch, const struct ruleset *ruleset)
 {
 	size_t i, j;
 
+	clean(batch);
 	nftnl_batch_begin(batch->buffer, batch->next++);
 	batch->length = NLMSG_ALIGN(((struct nlmsghdr *)batch->buffer)->nlmsg_len);
 	put_table(batch);
@@ -415,7 +427,7 @@ static int make_room(struct mnl_socket *socket, size_t length)
 static int apply_batch(const struct ruleset *ruleset, struct mnl_socket *socket, struct diag *d)
 {
 	struct batch batch = {
-		.buffer = calloc(1, BATCH_BYTES), /* padding is sent too */
+		.buffer = malloc(BATCH_BYTES),
 		.family = ruleset->inet ? NFPROTO_INET : NFPROTO_IPV4,
 	};
 	struct timespec now;

@@ -170,13 +170,17 @@ struct rule *ir_add_rule(struct ruleset *ruleset, struct chain *chain, const cha
 
 	if (ruleset->error)
 		return NULL;
-	rules = reallocarray(chain->rules, chain->rule_count + 1, sizeof(*rules));
-	if (!rules) {
-		ir_fail(ruleset, -ENOMEM);
-		return NULL;
+	/* Room for twice as many whenever a power of two is reached. */
+	if ((chain->rule_count & (chain->rule_count - 1)) == 0) {
+		rules = reallocarray(chain->rules, chain->rule_count ? 2 * chain->rule_count : 1,
+				     sizeof(*rules));
+		if (!rules) {
+			ir_fail(ruleset, -ENOMEM);
+			return NULL;
+		}
+		chain->rules = rules;
 	}
-	chain->rules = rules;
-	rule = &rules[chain->rule_count++];
+	rule = &chain->rules[chain->rule_count++];
 	*rule = (struct rule){.rule = nftnl_rule_alloc()};
 	copy_text(ruleset, rule->comment, sizeof(rule->comment), comment ? comment : "");
 	if (!rule->rule)
