@@ -68,7 +68,8 @@ void expr_load_addr(struct builder *b, unsigned int reg, const struct addr *addr
 	char text[ADDR_TEXT_MAX];
 
 	expr_load_value(b, reg, addr_to_ipv4(addr));
-	expr_set_text(b, reg, "%s", addr_format(addr, text));
+	if (!b->ruleset->wordless)
+		expr_set_text(b, reg, "%s", addr_format(addr, text));
 }
 
 void expr_load_zero(struct builder *b, unsigned int reg)

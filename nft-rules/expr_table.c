@@ -127,6 +127,8 @@ static void change_set(struct builder *b, uint32_t operation, const struct set *
 		expr_set_u32(expr, NFTNL_EXPR_DYNSET_SREG_DATA, expr_register(data));
 	if (timeout_ms)
 		expr_set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, timeout_ms);
+	if (b->ruleset->wordless)
+		return;
 	if (map)
 		expr_joined(b, data, ir_type_registers(&set->data), data_text);
 	expr_say(b, "%s @%s { %s%s%s%s%s }", change_words[operation], set->name,
