@@ -24,6 +24,8 @@
  */
 #include "nft-rules/place.h"
 
+#include <netinet/in.h>
+
 #include "nft-rules/blocks.h"
 #include "nft-rules/guard.h"
 #include "nft-rules/pool.h"
@@ -127,7 +129,10 @@ void place_add(struct translation *t, bool for_all)
 		if (t->blocks)
 			blocks_add_join(t->blocks, common);
 	}
-	b = translation_rule(t, common, NULL);
+	if (t->protocol->number == IPPROTO_ICMP) /* the last: queries are what is left */
+		b = expr_rule(t->ruleset, common, NULL);
+	else
+		b = translation_rule(t, common, NULL);
 	expr_goto(&b, own);
 	if (t->blocks)
 		t->place = common;

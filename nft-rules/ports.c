@@ -162,14 +162,18 @@ static void draw_and_claim(const struct translation *t, struct builder *b,
 		place_leave_to(t->place, b);
 }
 
-static void add_attempt(const struct translation *t, struct chain *chain, const struct range *range,
-			const struct attempt *attempt, size_t address)
+static const char *describe(const struct translation *t, const struct attempt *attempt)
+{
+	return attempt->pair || claims_itself(t, attempt)
+		       ? "draw a port, claim it, look who owns it; ours: map to it"
+		       : "draw a port";
+}
+
+/* The rule of one attempt, which may have begun with a match of its own. */
+static void try_one(const struct translation *t, struct builder b, const struct range *range,
+		    const struct attempt *attempt, size_t address)
 {
 	bool itself = attempt->pair || claims_itself(t, attempt);
-	struct builder b =
-		expr_rule(t->ruleset, chain,
-			  itself ? "draw a port, claim it, look who owns it; ours: map to it"
-				 : "draw a port");
 
 	if (range->parity != ANY && !attempt->pair)
 		expr_match_parity(&b, t->protocol->out_port, range->parity == ODD);
@@ -178,6 +182,12 @@ static void add_attempt(const struct translation *t, struct chain *chain, const 
 	else if (itself && t->pool)
 		pool_load_address(t->pool, &b);
 	draw_and_claim(t, &b, range, attempt);
+}
+
+static void add_attempt(const struct translation *t, struct chain *chain, const struct range *range,
+			const struct attempt *attempt, size_t address)
+{
+	try_one(t, expr_rule(t->ruleset, chain, describe(t, attempt)), range, attempt, address);
 }
 
 static struct chain *add_attempt_chain(const struct translation *t, const struct attempt *attempt);
@@ -294,15 +304,28 @@ static void add_common(const struct translation *t, struct chain *foot,
 	add_rules(&all, foot, attempt);
 }
 
+static bool is_one_rule(const struct translation *t, const struct attempt *attempt)
+{
+	return !attempt->pair && !attempt->low && !has_parity(t) &&
+	       (!t->pool || pool_choices(t->pool, attempt->every_address) == 1);
+}
+
 /* The attempt of one protocol, where the protocols' ways part. */
 static void add_own_attempt(const struct translation *t, struct chain *foot,
 			    const struct attempt *attempt)
 {
 	unsigned int step = (unsigned int)abs(t->router->nat->ports.step);
-	struct chain *chain = add_attempt_chain(t, attempt), *inner;
+	bool steps = attempt->draw == DRAW_NEXT && step > 1 && !attempt->every_address;
+	struct chain *chain, *inner;
 	struct builder b;
 
-	if (attempt->draw == DRAW_NEXT && step > 1 && !attempt->every_address) {
+	if (!steps && is_one_rule(t, attempt)) {
+		try_one(t, translation_rule(t, foot, describe(t, attempt)), &attempt->range,
+			attempt, 0);
+		return;
+	}
+	chain = add_attempt_chain(t, attempt);
+	if (steps) {
 		inner = chain;
 		chain = ir_add_chain(t->ruleset, NULL, "one step: one of these is an attempt",
 				     "%s_step", t->protocol->name);
