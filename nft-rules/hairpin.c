@@ -45,13 +45,22 @@ static void load_addressed(const struct translation *t, struct builder *b)
 	expr_load_field(b, REG_EXTERNAL - 1, t->protocol->in_port);
 }
 
+/* The peer, where it is a part of the claim (which with overloading means its port, too) or of the
+ * permission. */
+static void load_peer(const struct translation *t, struct builder *b)
+{
+	if (t->overloading || t->filtering != ENDPOINT_INDEPENDENT)
+		expr_load_field(b, REG_PORT + 1, FIELD_IP_DADDR);
+	if (t->overloading || t->filtering == ADDRESS_AND_PORT_DEPENDENT)
+		expr_load_field(b, REG_PORT + 2, t->protocol->out_peer);
+}
+
 /* The sender's external endpoint is in REG_EXTERNAL: refresh what it uses, and look if it may. */
 static void pass(const struct translation *t, struct builder *b)
 {
 	unsigned int claim = translation_claim(t);
 
-	expr_load_field(b, REG_PORT + 1, FIELD_IP_DADDR);
-	expr_load_field(b, REG_PORT + 2, t->protocol->out_peer);
+	load_peer(t, b);
 	expr_map_named(b, claim, t->claim, REG_KEY, "$key");
 	if (t->overloading) { /* the claim's owner is the inside endpoint alone */
 		expr_load_field(b, REG_KEY + 2, FIELD_IP_DADDR);
@@ -61,8 +70,6 @@ static void pass(const struct translation *t, struct builder *b)
 	expr_update(b, t->claim, claim, REG_HOLD, t->claim_life);
 	expr_update(b, t->out, REG_KEY, translation_out_data(t, b), t->life);
 	expr_update(b, t->in, claim, REG_KEY, t->life);
-	expr_load_field(b, REG_PORT + 1, FIELD_IP_DADDR);
-	expr_load_field(b, REG_PORT + 2, t->protocol->out_peer);
 	expr_update(b, t->permit, claim, 0, t->filter_life);
 	load_addressed(t, b);
 	expr_match_set(b, addressed(t), t->permit, true);
@@ -73,7 +80,6 @@ static void pass(const struct translation *t, struct builder *b)
 static void keep_address(const struct translation *t, struct builder *b)
 {
 	expr_load_addr(b, REG_HOLD, &t->router->externals[0]);
-	expr_load_field(b, REG_KEY, FIELD_IP_SADDR);
 	pool_keep(t, b);
 }
 
@@ -100,25 +106,61 @@ static void refuse(const struct translation *t, struct chain *chain)
 	expr_drop(&b);
 }
 
-static struct chain *add_protocol(const struct translation *t)
+/*
+ * Both directions end in the same rule, which needs to be told no more than a port (in the
+ * packet's mark) where there is one external address and no forwarded port.
+ */
+static bool ends_in_common(const struct translation *t)
 {
-	struct chain *chain, *back;
+	return !t->pool && !t->forwarded;
+}
+
+static struct chain *add_common_end(const struct translation *t)
+{
+	struct chain *chain = ir_add_chain(t->ruleset, NULL, "who sends by the port in the mark",
+					   "%s_hairpin_by", t->protocol->name);
+	struct builder b = expr_rule(t->ruleset, chain, NULL);
+
+	expr_load_mark_port(&b, REG_PORT);
+	expr_set_mark(&b, 0);
+	expr_load_addr(&b, REG_EXTERNAL, &t->router->externals[0]);
+	pass(t, &b);
+	refuse(t, chain);
+	return chain;
+}
+
+static struct chain *add_back(const struct translation *t)
+{
+	struct chain *back = ir_add_chain(t->ruleset, NULL, "the one that was addressed first",
+					  "%s_hairpin_back", t->protocol->name);
 	struct builder b;
 
-	back = ir_add_chain(t->ruleset, NULL, "the one that was addressed first", "%s_hairpin_back",
-			    t->protocol->name);
 	pass_forwarded(t, back);
 	b = expr_rule(t->ruleset, back, NULL);
 	expr_load_original_daddr(&b, REG_EXTERNAL);
 	expr_load_original_dport(&b, REG_PORT);
 	pass(t, &b);
 	refuse(t, back);
+	return back;
+}
+
+static struct chain *add_protocol(const struct translation *t)
+{
+	bool common = ends_in_common(t);
+	struct chain *end = common ? add_common_end(t) : add_back(t), *chain;
+	struct builder b;
 
 	chain = ir_add_chain(t->ruleset, NULL, "does the holder admit the sender's mapping?",
 			     "%s_hairpin", t->protocol->name);
-	b = expr_rule(t->ruleset, chain, NULL);
+	b = expr_rule(t->ruleset, chain, "an answer is of the one that was addressed first");
 	expr_match_direction(&b, true);
-	expr_goto(&b, back);
+	if (common) {
+		expr_load_original_dport(&b, REG_PORT);
+		expr_mark_port(&b, REG_PORT);
+		expr_goto(&b, end);
+	} else {
+		expr_goto(&b, end);
+	}
 	if (t->pool || t->blocks || t->pair) {
 		b = expr_rule(t->ruleset, chain, NULL);
 		translation_load_key(t, &b, REG_KEY);
@@ -128,34 +170,27 @@ static struct chain *add_protocol(const struct translation *t)
 	b = expr_rule(t->ruleset, chain, NULL);
 	translation_load_key(t, &b, REG_KEY);
 	translation_map_out(t, &b);
-	pass(t, &b);
-	forwards_add_arrive(t, chain);
+	if (common) {
+		expr_mark_port(&b, REG_PORT);
+		expr_goto(&b, end);
+	} else {
+		pass(t, &b);
+		forwards_add_arrive(t, chain);
+	}
 	refuse(t, chain);
 	return chain;
 }
 
-/* A chain that sees what the inside sends to the external addresses. */
-static struct chain *add_base(struct ruleset *ruleset, const struct nat_router *router,
-			      const struct hook *hook, const char *name, const char *comment)
+/* A rule for what the inside, and not the router itself, sends to the external addresses. */
+static struct builder from_inside(struct ruleset *ruleset, const struct nat_router *router,
+				  struct chain *chain, const char *comment)
 {
-	struct chain *chain = ir_add_chain(ruleset, hook, comment, "%s", name);
-	struct builder b = expr_rule(ruleset, chain, NULL);
-
-	expr_match_iifname(&b, router->outside, true);
-	expr_accept(&b);
-	b = expr_rule(ruleset, chain, "the router to itself");
-	expr_match_iifname(&b, "lo", true);
-	expr_accept(&b);
-	return chain;
-}
-
-static void goto_external(struct ruleset *ruleset, const struct nat_router *router,
-			  struct chain *chain, const struct chain *to)
-{
-	struct builder b = expr_rule(ruleset, chain, NULL);
+	struct builder b = expr_rule(ruleset, chain, comment);
 
 	pool_match_external(router, &b, FIELD_IP_DADDR, true);
-	expr_goto(&b, to);
+	expr_match_iifname(&b, router->outside, false);
+	expr_match_iifname(&b, "lo", false);
+	return b;
 }
 
 void hairpin_add(struct ruleset *ruleset, const struct nat_router *router,
@@ -166,11 +201,10 @@ void hairpin_add(struct ruleset *ruleset, const struct nat_router *router,
 	struct chain *chain, *inner;
 	struct builder b;
 
-	chain = add_base(ruleset, router, &hook_new, "hairpin_new", "the sender's mapping");
-	b = expr_rule(ruleset, chain, "an answer has one");
-	expr_match_direction(&b, true);
-	expr_accept(&b);
-	goto_external(ruleset, router, chain, new);
+	chain = ir_add_chain(ruleset, &hook_new, "the sender's mapping", "hairpin_new");
+	b = from_inside(ruleset, router, chain, "an answer has one");
+	expr_match_direction(&b, false);
+	expr_goto(&b, new);
 
 	inner = ir_add_chain(ruleset, NULL, "from the inside to an external endpoint",
 			     "hairpinned");
@@ -187,9 +221,10 @@ void hairpin_add(struct ruleset *ruleset, const struct nat_router *router,
 	b = expr_rule(ruleset, inner, "the router itself answers nobody");
 	expr_drop(&b);
 
-	chain = add_base(ruleset, router, &hook_hairpin, "hairpin",
-			 "what the inside sends to an external endpoint");
-	goto_external(ruleset, router, chain, inner);
+	chain = ir_add_chain(ruleset, &hook_hairpin,
+			     "what the inside sends to an external endpoint", "hairpin");
+	b = from_inside(ruleset, router, chain, NULL);
+	expr_goto(&b, inner);
 }
 
 static void find_holder(const struct translation *t, struct chain *chain)
