@@ -21,6 +21,8 @@
 
 static const struct hook hook_forwarded = {"filter", "forward", NF_INET_FORWARD, 1, "filter + 1"};
 static const struct hook hook_output = {"filter", "output", NF_INET_LOCAL_OUT, 1, "filter + 1"};
+static const struct hook hook_leaving = {"filter", "postrouting", NF_INET_POST_ROUTING, 99,
+					 "srcnat - 1"};
 
 bool claims_early(const struct nat *nat)
 {
@@ -70,8 +72,13 @@ void claims_add(struct ruleset *ruleset, const struct nat_router *router,
 	b = translation_echo_rule(&protocols[NAT_ICMP], new, ICMP_ECHO_REQUEST_TYPE, NULL);
 	expr_goto(&b, protocols[NAT_ICMP].bind);
 
-	add_new(ruleset, &hook_forwarded, "new_forwarded", router, new);
-	add_new(ruleset, &hook_output, "new_own", router, new);
+	if (router->nat->ports.exhaustion == EXHAUSTION_ICMP) {
+		/* The kernel rejects here, and no later. */
+		add_new(ruleset, &hook_forwarded, "new_forwarded", router, new);
+		add_new(ruleset, &hook_output, "new_own", router, new);
+	} else {
+		add_new(ruleset, &hook_leaving, "new_leaving", router, new);
+	}
 	if (router->nat->hairpinning != HAIRPINNING_OFF)
 		hairpin_add(ruleset, router, protocols, new);
 }
