@@ -113,37 +113,59 @@ static uint64_t inbound_life(const struct translation *t)
 	return t->router->nat->timers.refresh & REFRESH_INBOUND ? t->known_life : life;
 }
 
-/* @reply: the packets that leave are replies to what opened the flow. */
-static void learn(const struct translation *t, struct chain *chain, bool reply)
+static struct chain *add_learn_out(const struct translation *t)
 {
-	struct builder b;
+	struct chain *chain = ir_add_chain(t->ruleset, NULL, "what leaves is known", "%s_learn_out",
+					   t->protocol->name);
+	struct builder b = expr_rule(t->ruleset, chain, NULL);
 
-	b = expr_rule(t->ruleset, chain, NULL);
-	expr_match_direction(&b, reply);
-	expr_match_counted(&b, reply, RULESET_COUNTED);
 	timers_load_session(t, &b, OUTBOUND);
 	expr_load_field(&b, REG_KEY + 2, FIELD_IP_DADDR);
 	expr_load_field(&b, REG_KEY + 3, t->protocol->out_peer);
 	expr_brand_port(&b, REG_PORT, MARK_KNOWN);
 	expr_update(&b, t->known, REG_KEY, REG_PORT, t->known_life);
+	return chain;
+}
 
-	b = expr_rule(t->ruleset, chain, NULL);
-	expr_match_direction(&b, reply);
-	expr_match_counted(&b, !reply, RULESET_COUNTED);
+static struct chain *add_learn_in(const struct translation *t)
+{
+	struct chain *chain = ir_add_chain(t->ruleset, NULL, "what comes in is known",
+					   "%s_learn_in", t->protocol->name);
+	struct builder b = expr_rule(t->ruleset, chain, NULL);
+
 	timers_load_session(t, &b, OUTBOUND);
 	expr_update(&b, t->known_in, REG_PORT, REG_KEY, inbound_life(t));
+	return chain;
+}
+
+/* @reply: the packets that leave are replies to what opened the flow. */
+static void learn(const struct translation *t, struct chain *chain, bool reply,
+		  const struct chain *out, const struct chain *in)
+{
+	struct builder b = expr_rule(t->ruleset, chain, NULL);
+
+	expr_match_counted(&b, reply, RULESET_COUNTED);
+	expr_jump(&b, out);
+	b = expr_rule(t->ruleset, chain, NULL);
+	expr_match_counted(&b, !reply, RULESET_COUNTED);
+	expr_jump(&b, in);
+	b = expr_rule(t->ruleset, chain, NULL);
+	expr_accept(&b);
 }
 
 struct chain *known_add_learn(const struct translation *t)
 {
+	const struct chain *out = add_learn_out(t), *in = add_learn_in(t);
+	struct chain *back = ir_add_chain(t->ruleset, NULL, "the same of a flow from outside",
+					  "%s_learn_back", t->protocol->name);
 	struct chain *chain =
 		ir_add_chain(t->ruleset, NULL, "conntrack has counted enough of it: a known flow",
 			     "%s_learn", t->protocol->name);
-	struct builder b;
+	struct builder b = expr_rule(t->ruleset, chain, NULL);
 
-	learn(t, chain, false);
-	learn(t, chain, true);
-	b = expr_rule(t->ruleset, chain, NULL);
-	expr_accept(&b);
+	expr_match_direction(&b, true);
+	expr_goto(&b, back);
+	learn(t, chain, false, out, in);
+	learn(t, back, true, out, in);
 	return chain;
 }
