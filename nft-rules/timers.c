@@ -282,11 +282,17 @@ static void add_states(const struct translation *t)
 	expr_goto(&b, opening);
 
 	b = expr_rule(t->ruleset, t->keep, "established, and the first: it holds the port");
-	timers_load_session(t, &b, OUTBOUND);
+	if (inbound_only(t)) {
+		timers_load_session(t, &b, OUTBOUND);
+	} else { /* the last rule extends */
+		load_name(t, &b);
+		expr_match_key(&b, translation_claim(t), t->claim, REG_HOLD);
+	}
 	expr_match_set(&b, translation_claim(t), t->held, false);
 	expr_update(&b, t->held, translation_claim(t), 0, t->life);
 	expr_update(&b, t->holder, translation_claim(t), 0, t->life);
-	extend(t, &b, t->life, t->filter_life);
+	if (inbound_only(t))
+		extend(t, &b, t->life, t->filter_life);
 	b = expr_rule(t->ruleset, t->keep, NULL);
 	load_name(t, &b);
 	expr_match_set(&b, translation_claim(t), t->holder, true);
