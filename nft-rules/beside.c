@@ -70,6 +70,8 @@ void beside_add(const struct translation *t)
 	expr_match_iifname(&b, t->router->outside, true);
 	expr_match_mark(&b, 0, true);
 	translation_load_claimed(t, &b);
+	if (!t->pool)
+		expr_load_field(&b, REG_EXTERNAL, FIELD_IP_DADDR);
 	expr_map_named(&b, translation_claim(t), t->claim, REG_KEY, "$holder");
 	expr_load_field(&b, REG_KEY + 2, FIELD_IP_SADDR);
 	if (t->mapping == ADDRESS_DEPENDENT)

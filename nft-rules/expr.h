@@ -107,7 +107,7 @@ void expr_match_counted(struct builder *b, bool reply, uint64_t packets);
 void expr_match_parity(struct builder *b, enum field port, bool odd);
 void expr_match_ports(struct builder *b, unsigned int reg, uint16_t first, uint16_t last);
 
-void expr_match_original_daddr(struct builder *b, const struct addr *addr);
+void expr_match_original_daddr(struct builder *b, const struct addr *addr, bool equal);
 
 /* Once in @turns evaluations: the first, and then in turn. */
 void expr_match_turn(struct builder *b, uint32_t turns);

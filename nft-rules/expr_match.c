@@ -184,14 +184,14 @@ void expr_match_ct_state(struct builder *b, uint32_t states)
 	expr_say(b, "ct state %s", text);
 }
 
-void expr_match_original_daddr(struct builder *b, const struct addr *addr)
+void expr_match_original_daddr(struct builder *b, const struct addr *addr, bool equal)
 {
 	uint32_t value = addr_to_ipv4(addr);
 	char text[ADDR_TEXT_MAX];
 
 	expr_load_original_daddr(b, 0);
-	expr_compare(b, 0, &value, sizeof(value), true);
-	expr_say(b, "ct original ip daddr %s", addr_format(addr, text));
+	expr_compare(b, 0, &value, sizeof(value), equal);
+	expr_say(b, "ct original ip daddr %s%s", equal ? "" : "!= ", addr_format(addr, text));
 }
 
 void expr_match_direction(struct builder *b, bool reply)

@@ -23,6 +23,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <netinet/in.h>
 
+#include "nft-rules/blocks.h"
 #include "nft-rules/forwards.h"
 #include "nft-rules/hooks.h"
 #include "nft-rules/pool.h"
@@ -55,6 +56,15 @@ static void load_peer(const struct translation *t, struct builder *b)
 		expr_load_field(b, REG_PORT + 2, t->protocol->out_peer);
 }
 
+/*
+ * Both directions end in the same rule, which needs to be told no more than a port (in the
+ * packet's mark) where there is one external address and no forwarded port.
+ */
+static bool ends_in_common(const struct translation *t)
+{
+	return !t->pool && !t->forwarded;
+}
+
 /* The sender's external endpoint is in REG_EXTERNAL: refresh what it uses, and look if it may. */
 static void pass(const struct translation *t, struct builder *b)
 {
@@ -71,8 +81,14 @@ static void pass(const struct translation *t, struct builder *b)
 	expr_update(b, t->out, REG_KEY, translation_out_data(t, b), t->life);
 	expr_update(b, t->in, claim, REG_KEY, t->life);
 	expr_update(b, t->permit, claim, 0, t->filter_life);
+	if (ends_in_common(t) && t->blocks) {
+		blocks_keep(t, b);
+		expr_load_mark_port(b, REG_PORT);
+	}
 	load_addressed(t, b);
 	expr_match_set(b, addressed(t), t->permit, true);
+	if (ends_in_common(t))
+		expr_set_mark(b, 0);
 	expr_accept(b);
 }
 
@@ -106,15 +122,6 @@ static void refuse(const struct translation *t, struct chain *chain)
 	expr_drop(&b);
 }
 
-/*
- * Both directions end in the same rule, which needs to be told no more than a port (in the
- * packet's mark) where there is one external address and no forwarded port.
- */
-static bool ends_in_common(const struct translation *t)
-{
-	return !t->pool && !t->forwarded;
-}
-
 static struct chain *add_common_end(const struct translation *t)
 {
 	struct chain *chain = ir_add_chain(t->ruleset, NULL, "who sends by the port in the mark",
@@ -122,7 +129,6 @@ static struct chain *add_common_end(const struct translation *t)
 	struct builder b = expr_rule(t->ruleset, chain, NULL);
 
 	expr_load_mark_port(&b, REG_PORT);
-	expr_set_mark(&b, 0);
 	expr_load_addr(&b, REG_EXTERNAL, &t->router->externals[0]);
 	pass(t, &b);
 	refuse(t, chain);
@@ -161,7 +167,7 @@ static struct chain *add_protocol(const struct translation *t)
 	} else {
 		expr_goto(&b, end);
 	}
-	if (t->pool || t->blocks || t->pair) {
+	if (t->pool || t->pair || (t->blocks && !common)) {
 		b = expr_rule(t->ruleset, chain, NULL);
 		translation_load_key(t, &b, REG_KEY);
 		translation_map_out(t, &b);
@@ -261,6 +267,15 @@ void hairpin_add_destination(struct ruleset *ruleset, const struct nat_router *r
 	expr_goto(&b, holder);
 }
 
+static void accept_inside(struct ruleset *ruleset, const struct nat_router *router,
+			  struct chain *srcnat)
+{
+	struct builder b = expr_rule(ruleset, srcnat, NULL);
+
+	expr_match_oifname(&b, router->outside, false);
+	expr_accept(&b);
+}
+
 /* The key as it was before the destination was translated. */
 static void translate_source(const struct translation *t, struct chain *chain)
 {
@@ -278,20 +293,46 @@ static void translate_source(const struct translation *t, struct chain *chain)
 	expr_snat(&b, REG_EXTERNAL);
 }
 
+/*
+ * A hairpinned packet leaves through the mapping by the same rule as what leaves outside, where
+ * the mapping does not depend on what was addressed, and nothing comes before mappings.
+ */
+static bool leaves_alike(const struct translation *t)
+{
+	return t->mapping == ENDPOINT_INDEPENDENT && t->router->nat->forward_count == 0 &&
+	       !t->stolen;
+}
+
 void hairpin_add_source(struct ruleset *ruleset, const struct nat_router *router,
 			const struct translation *protocols, struct chain *srcnat)
 {
 	struct chain *chain;
 	struct builder b;
 
-	if (router->nat->hairpinning != HAIRPINNING_EXTERNAL_SOURCE)
+	if (router->nat->hairpinning != HAIRPINNING_EXTERNAL_SOURCE) {
+		accept_inside(ruleset, router, srcnat);
 		return;
+	}
+	if (leaves_alike(&protocols[NAT_UDP]) && leaves_alike(&protocols[NAT_TCP])) {
+		b = expr_rule(ruleset, srcnat, "from outside");
+		expr_match_iifname(&b, router->outside, true);
+		expr_accept(&b);
+		b = expr_rule(ruleset, srcnat, "the router to itself");
+		expr_match_oifname(&b, "lo", true);
+		expr_accept(&b);
+		b = expr_rule(ruleset, srcnat, "to the inside, and not turned round");
+		expr_match_oifname(&b, router->outside, false);
+		pool_match_addressed(router, &b, false);
+		expr_accept(&b);
+		return;
+	}
 	chain = ir_add_chain(ruleset, NULL, "turned round: from the sender's mapping",
 			     "hairpin_source");
 	translate_source(&protocols[NAT_UDP], chain);
 	translate_source(&protocols[NAT_TCP], chain);
 	b = expr_rule(ruleset, srcnat, NULL);
 	expr_match_oifname(&b, router->outside, false);
-	pool_match_addressed(router, &b);
+	pool_match_addressed(router, &b, true);
 	expr_goto(&b, chain);
+	accept_inside(ruleset, router, srcnat);
 }

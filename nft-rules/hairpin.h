@@ -9,7 +9,8 @@
 void hairpin_add(struct ruleset *ruleset, const struct nat_router *router,
 		 const struct translation *protocols, const struct chain *new);
 
-/* In srcnat, what a turned packet's source becomes; where it is declared to change. */
+/* In srcnat, what a turned packet's source becomes, where it is declared to change; the source of
+ * all else that goes to the inside stays. */
 void hairpin_add_source(struct ruleset *ruleset, const struct nat_router *router,
 			const struct translation *protocols, struct chain *srcnat);
 

@@ -46,14 +46,14 @@ void pool_match_external(const struct nat_router *router, struct builder *b, enu
 	expr_match_set(b, 0, ir_find_set(b->ruleset, ADDRESSES), external);
 }
 
-void pool_match_addressed(const struct nat_router *router, struct builder *b)
+void pool_match_addressed(const struct nat_router *router, struct builder *b, bool external)
 {
 	if (router->external_count == 1) {
-		expr_match_original_daddr(b, &router->externals[0]);
+		expr_match_original_daddr(b, &router->externals[0], external);
 		return;
 	}
 	expr_load_original_daddr(b, 0);
-	expr_match_set(b, 0, ir_find_set(b->ruleset, ADDRESSES), true);
+	expr_match_set(b, 0, ir_find_set(b->ruleset, ADDRESSES), external);
 }
 
 /* Twice, because a result that becomes part of a key begins one register early. */

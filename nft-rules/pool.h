@@ -36,7 +36,7 @@ void pool_match_external(const struct nat_router *router, struct builder *b, enu
 			 bool external);
 
 /* The same of what the flow's first packet was addressed to. */
-void pool_match_addressed(const struct nat_router *router, struct builder *b);
+void pool_match_addressed(const struct nat_router *router, struct builder *b, bool external);
 
 /*
  * Keep what the mapping of the inside address in REG_KEY to REG_EXTERNAL stands on. Last of

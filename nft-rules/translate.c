@@ -159,7 +159,8 @@ void translation_load_claim(const struct translation *t, struct builder *b)
 
 void translation_load_claimed(const struct translation *t, struct builder *b)
 {
-	expr_load_field(b, REG_EXTERNAL, FIELD_IP_DADDR);
+	if (t->pool)
+		expr_load_field(b, REG_EXTERNAL, FIELD_IP_DADDR);
 	expr_load_field(b, REG_PORT, t->protocol->in_port);
 	if (!t->overloading)
 		return;
@@ -376,12 +377,7 @@ static void add_srcnat(struct ruleset *ruleset, const struct nat_router *router,
 	struct builder b;
 
 	port_mapping_add_srcnat(ruleset, router, chain);
-	if (t[NAT_UDP].hairpinning)
-		hairpin_add_source(ruleset, router, t, chain);
-	b = expr_rule(ruleset, chain, NULL);
-	expr_match_oifname(&b, router->outside, false);
-	expr_accept(&b);
-
+	hairpin_add_source(ruleset, router, t, chain);
 	b = translation_rule(&t[NAT_UDP], chain, NULL);
 	expr_goto(&b, t[NAT_UDP].source);
 	b = translation_rule(&t[NAT_TCP], chain, NULL);

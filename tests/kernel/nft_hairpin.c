@@ -199,6 +199,32 @@ Test(hairpin, passes_tcp_alike)
 		tcp_way(hairpin_nat(pair, HAIRPINNING_EXTERNAL_SOURCE));
 }
 
+/* Both are addressed to the external address, and leave for somewhere else than outside. */
+Test(hairpin, leaves_strangers_and_the_router_itself_their_source)
+{
+	const struct nat nat = hairpin_nat(0, HAIRPINNING_EXTERNAL_SOURCE);
+	AUTO_NATBED struct natbed bed = natbed_open(&nat);
+	int inside = bed_udp(&bed, BED_INSIDE, "192.168.1.1:5000");
+	int stranger = bed_udp(&bed, BED_OUTSIDE, "9.9.9.10:2000");
+	int own = bed_udp(&bed, BED_ROUTER, "1.2.3.4:4000");
+	int to_itself = bed_udp(&bed, BED_ROUTER, "1.2.3.4:4001");
+	struct endpoint mapping = mapped(&bed, inside, "9.9.9.9:1000");
+	struct endpoint outside = bed_endpoint("9.9.9.10:2000"), seen;
+	struct endpoint first = bed_endpoint("1.2.3.4:4000");
+	struct endpoint second = bed_endpoint("1.2.3.4:4001");
+
+	cr_assert(bed_passes(&bed, stranger, &mapping, inside), "a stranger does not get in");
+	seen = bed_pass(stranger, &mapping, inside);
+	cr_assert(bed_same(&seen, &outside), "a stranger became %s", BED_TEXT(&seen));
+	cr_assert(bed_passes(&bed, own, &second, to_itself), "the router cannot talk to itself");
+	seen = bed_pass(own, &second, to_itself);
+	cr_assert(bed_same(&seen, &first), "the router's own port became %s", BED_TEXT(&seen));
+	close(inside);
+	close(stranger);
+	close(own);
+	close(to_itself);
+}
+
 Test(hairpin, is_dropped_where_it_is_off)
 {
 	int pair;
