@@ -33,6 +33,12 @@ static const struct hook hook_new = {"filter", "prerouting", NF_INET_PRE_ROUTING
 static const struct hook hook_hairpin = {"filter", "prerouting", NF_INET_PRE_ROUTING, -150,
 					 "mangle"};
 
+bool hairpin_needs_room(const struct nat *nat)
+{
+	return nat->hairpinning != HAIRPINNING_OFF &&
+	       (nat->forward_count > 0 || nat->ports.overloading || nat->ports.contiguous);
+}
+
 /* Where the sender's external endpoint has the addressed one before it. */
 static unsigned int addressed(const struct translation *t)
 {
@@ -175,7 +181,10 @@ static struct chain *add_protocol(const struct translation *t)
 	}
 	b = expr_rule(t->ruleset, chain, NULL);
 	translation_load_key(t, &b, REG_KEY);
-	translation_map_out(t, &b);
+	if (t->spaced)
+		translation_map_out(t, &b);
+	else
+		expr_map_named(&b, REG_KEY, t->out, REG_PORT, "$port");
 	if (common) {
 		expr_mark_port(&b, REG_PORT);
 		expr_goto(&b, end);

@@ -5,6 +5,9 @@
 
 #include "nft-rules/translation.h"
 
+/* Is what a mapping leaves by looked up as a part of a key? (struct translation's `spaced`) */
+bool hairpin_needs_room(const struct nat *nat);
+
 /* Add the chains that turn them round; for a NAT that is declared to. */
 void hairpin_add(struct ruleset *ruleset, const struct nat_router *router,
 		 const struct translation *protocols, const struct chain *new);

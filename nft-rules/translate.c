@@ -280,7 +280,7 @@ static void translation_init(struct translation *t, struct ruleset *ruleset,
 		.overloading = nat->ports.overloading,
 		.early = claims_early(nat),
 		.hairpinning = nat->hairpinning != HAIRPINNING_OFF,
-		.spaced = nat->hairpinning != HAIRPINNING_OFF || router->external_count > 1,
+		.spaced = router->external_count > 1 || hairpin_needs_room(nat),
 	};
 	add_sets(t);
 	timers_init(t, protocol);
