@@ -105,31 +105,46 @@ static void load_peer_port(const struct translation *t, struct builder *b, unsig
 		expr_load_field(b, reg, port);
 }
 
-/* What a session is found by, where its mapping does not matter: the external port and the peer. */
-static void load_name(const struct translation *t, struct builder *b)
+/* The peer: whole, or as much of it as a claim or a permission has. */
+static void load_peer(const struct translation *t, struct builder *b, enum field addr,
+		      enum field port, bool whole)
 {
-	if (t->pool)
-		expr_load_field(b, REG_EXTERNAL, FIELD_IP_SADDR);
-	expr_load_field(b, REG_PORT, t->protocol->out_port);
-	expr_load_field(b, REG_PEER, FIELD_IP_DADDR);
-	load_peer_port(t, b, REG_PEER + 1, t->protocol->out_peer);
+	whole = whole || t->overloading;
+	if (whole || t->filtering != ENDPOINT_INDEPENDENT)
+		expr_load_field(b, REG_PEER, addr);
+	if (whole || t->filtering == ADDRESS_AND_PORT_DEPENDENT)
+		load_peer_port(t, b, REG_PEER + 1, port);
 }
 
-/* The same; of a packet that arrives the external port is only known by its mapping. */
-static void load_name_of(const struct translation *t, struct builder *b, enum direction direction)
+/*
+ * What a session is found by, where its mapping does not matter: the external port and the peer.
+ * Of a packet that arrives the external port is only known by its mapping.
+ */
+static void load_name(const struct translation *t, struct builder *b, enum direction direction,
+		      bool whole)
 {
-	if (direction == OUTBOUND)
-		load_name(t, b);
+	if (direction == OUTBOUND) {
+		if (t->pool)
+			expr_load_field(b, REG_EXTERNAL, FIELD_IP_SADDR);
+		expr_load_field(b, REG_PORT, t->protocol->out_port);
+		load_peer(t, b, FIELD_IP_DADDR, t->protocol->out_peer, whole);
+		return;
+	}
+	translation_load_key_in(t, b, REG_KEY);
+	if (t->spaced)
+		translation_load_external(t, b, t->protocol->in_peer);
 	else
-		timers_load_session(t, b, INBOUND);
+		expr_map_named(b, REG_KEY, t->out, REG_PORT, "$port");
+	load_peer(t, b, FIELD_IP_SADDR, t->protocol->in_peer, whole);
 }
 
-void timers_load_session(const struct translation *t, struct builder *b, enum direction direction)
+static void load_session(const struct translation *t, struct builder *b, enum direction direction,
+			 bool whole)
 {
 	if (direction == OUTBOUND) {
 		if (!t->pool) /* otherwise it is a part of the name */
 			expr_load_field(b, REG_EXTERNAL, FIELD_IP_SADDR);
-		load_name(t, b);
+		load_name(t, b, OUTBOUND, whole);
 		expr_map_named(b, translation_claim(t), t->claim, REG_KEY, "$key");
 		if (t->overloading) { /* the claim's owner is the inside endpoint alone */
 			expr_load_field(b, REG_KEY + 2, FIELD_IP_DADDR);
@@ -140,9 +155,13 @@ void timers_load_session(const struct translation *t, struct builder *b, enum di
 	}
 	translation_load_key_in(t, b, REG_KEY);
 	translation_load_external(t, b, t->protocol->in_peer);
-	expr_load_field(b, REG_PEER, FIELD_IP_SADDR);
-	load_peer_port(t, b, REG_PEER + 1, t->protocol->in_peer);
+	load_peer(t, b, FIELD_IP_SADDR, t->protocol->in_peer, whole);
 	expr_load_addr(b, REG_HOLD, &t->router->externals[0]);
+}
+
+void timers_load_session(const struct translation *t, struct builder *b, enum direction direction)
+{
+	load_session(t, b, direction, true);
 }
 
 /* What refreshes the permission, and with it the mapping and the port they stand on. */
@@ -207,7 +226,7 @@ static struct chain *add_opening(const struct translation *t)
 	struct builder b;
 
 	b = expr_rule(t->ruleset, chain, "another one holds the port: only the permission is new");
-	load_name(t, &b);
+	load_name(t, &b, OUTBOUND, false);
 	expr_match_set(&b, translation_claim(t), t->held, true);
 	if (own_permission)
 		expr_update(&b, t->permit, translation_claim(t), 0, t->filter_transitory_life);
@@ -216,7 +235,7 @@ static struct chain *add_opening(const struct translation *t)
 	expr_accept(&b);
 
 	b = expr_rule(t->ruleset, chain, "claim, mapping and permission for a transitory life");
-	timers_load_session(t, &b, OUTBOUND);
+	load_session(t, &b, OUTBOUND, false);
 	(inbound_only(t) ? keep_as_is : extend)(t, &b, t->transitory_life,
 						t->filter_transitory_life);
 	accept_paired(t, &b);
@@ -236,13 +255,13 @@ static struct chain *add_closing(const struct translation *t, enum direction dir
 	expr_set_ct_mark(&b, CT_MARK_CLOSING);
 
 	b = expr_rule(t->ruleset, chain, "it held the port: no longer");
-	load_name_of(t, &b, direction);
+	load_name(t, &b, direction, true);
 	expr_match_set(&b, translation_claim(t), t->holder, true);
 	expr_delete(&b, t->holder, translation_claim(t), 0);
 	expr_delete(&b, t->held, translation_claim(t), 0);
 
 	b = expr_rule(t->ruleset, chain, "another one holds the port: the mapping lives on");
-	load_name_of(t, &b, direction);
+	load_name(t, &b, direction, false);
 	expr_match_set(&b, translation_claim(t), t->held, true);
 	if (t->filtering == ADDRESS_AND_PORT_DEPENDENT)
 		expr_update(&b, t->permit, translation_claim(t), 0, t->filter_transitory_life);
@@ -250,7 +269,7 @@ static struct chain *add_closing(const struct translation *t, enum direction dir
 	expr_accept(&b);
 
 	b = expr_rule(t->ruleset, chain, "claim, mapping and permission for a transitory life");
-	timers_load_session(t, &b, direction);
+	load_session(t, &b, direction, false);
 	expr_delete(&b, t->fresh, translation_claim(t), 0);
 	extend(t, &b, t->transitory_life, t->filter_transitory_life);
 	expr_accept(&b);
@@ -283,9 +302,9 @@ static void add_states(const struct translation *t)
 
 	b = expr_rule(t->ruleset, t->keep, "established, and the first: it holds the port");
 	if (inbound_only(t)) {
-		timers_load_session(t, &b, OUTBOUND);
+		load_session(t, &b, OUTBOUND, true);
 	} else { /* the last rule extends */
-		load_name(t, &b);
+		load_name(t, &b, OUTBOUND, true);
 		expr_match_key(&b, translation_claim(t), t->claim, REG_HOLD);
 	}
 	expr_match_set(&b, translation_claim(t), t->held, false);
@@ -294,7 +313,7 @@ static void add_states(const struct translation *t)
 	if (inbound_only(t))
 		extend(t, &b, t->life, t->filter_life);
 	b = expr_rule(t->ruleset, t->keep, NULL);
-	load_name(t, &b);
+	load_name(t, &b, OUTBOUND, true);
 	expr_match_set(&b, translation_claim(t), t->holder, true);
 	expr_update(&b, t->held, translation_claim(t), 0, t->life);
 	expr_update(&b, t->holder, translation_claim(t), 0, t->life);
@@ -315,7 +334,7 @@ void timers_add_keep(struct translation *t)
 		expr_accept(&b);
 	}
 	b = expr_rule(t->ruleset, t->keep, "claim, mapping and permission live on");
-	timers_load_session(t, &b, OUTBOUND);
+	load_session(t, &b, OUTBOUND, false);
 	(inbound_only(t) ? keep_as_is : extend)(t, &b, t->life, t->filter_life);
 	if (lazy(t))
 		expr_update(&b, t->fresh, translation_claim(t), 0, t->fresh_life);
@@ -348,7 +367,7 @@ static void add_heard(const struct translation *t, struct chain *forward)
 		expr_return(&b);
 	}
 	b = expr_rule(t->ruleset, chain, "not done a moment ago: claim, mapping and permission");
-	timers_load_session(t, &b, INBOUND);
+	load_session(t, &b, INBOUND, false);
 	expr_match_set(&b, translation_claim(t), t->fresh, false);
 	extend(t, &b, t->life, t->filter_life);
 	expr_update(&b, t->fresh, translation_claim(t), 0, t->fresh_life);
