@@ -169,10 +169,8 @@ static struct chain *add_protocol(const struct translation *t)
 	if (common) {
 		expr_load_original_dport(&b, REG_PORT);
 		expr_mark_port(&b, REG_PORT);
-		expr_goto(&b, end);
-	} else {
-		expr_goto(&b, end);
 	}
+	expr_goto(&b, end);
 	if (t->pool || t->pair || (t->blocks && !common)) {
 		b = expr_rule(t->ruleset, chain, NULL);
 		translation_load_key(t, &b, REG_KEY);
