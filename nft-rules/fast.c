@@ -37,6 +37,7 @@ bool fast_has_way(const struct translation *t)
 
 	return !t->pool && nat->forward_count == 0 && nat->dmz.family == AF_UNSPEC &&
 	       !nat->icmp.errors_kill && !nat->tcp.rst_kills &&
+	       !(nat->tcp.strict_syn && t->protocol->number == IPPROTO_TCP) &&
 	       nat->timers.refresh != REFRESH_INBOUND &&
 	       (nat->unsolicited == UNSOLICITED_DROP || nat->unsolicited == UNSOLICITED_REJECT);
 }

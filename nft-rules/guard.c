@@ -34,6 +34,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include "nft-rules/crossing.h"
 #include "nft-rules/forwards.h"
 #include "nft-rules/hooks.h"
 #include "nft-rules/pool.h"
@@ -83,21 +84,6 @@ static const struct chain *add_stray(const struct translation *t)
 	return chain;
 }
 
-void guard_add_crossing(const struct translation *t, struct chain *leave)
-{
-	struct builder b;
-
-	if (!t->strays)
-		return;
-	b = translation_rule(t, leave, "an own SYN: the stray one that it crosses hears nothing");
-	expr_match_tcp_flags(&b, TH_SYN | TH_ACK | TH_RST | TH_FIN, TH_SYN, true);
-	expr_load_field(&b, REG_EXTERNAL, FIELD_IP_SADDR);
-	expr_load_field(&b, REG_PORT, t->protocol->out_port);
-	expr_load_field(&b, REG_PORT + 1, FIELD_IP_DADDR);
-	expr_load_field(&b, REG_PORT + 2, t->protocol->out_peer);
-	expr_delete(&b, t->strays, translation_claim(t), 0);
-}
-
 void guard_init(struct translation *t)
 {
 	const struct type of_one = {{TYPE_PORT, TYPE_ADDR, TYPE_PORT}, 3};
@@ -113,12 +99,8 @@ void guard_init(struct translation *t)
 		t->stolen = ir_add_set(t->ruleset, stranger, NULL,
 				       "external endpoints that conntrack has a stranger's flow to",
 				       "%s_stolen", t->protocol->name);
-	if (nat->unsolicited == UNSOLICITED_DELAYED && t->protocol->number == IPPROTO_TCP) {
-		t->strays = ir_add_set(t->ruleset, stranger, NULL,
-				       "SYNs that nothing admits, and that no own SYN has crossed",
-				       "%s_stray", t->protocol->name);
+	if (t->strays)
 		t->stray = add_stray(t);
-	}
 }
 
 /* conntrack counts in whole seconds (nat_sysctls()). */
@@ -209,6 +191,7 @@ static void add_admission(const struct translation *t, struct chain *chain, uint
 		expr_goto(&b, unclaimed);
 	else
 		answer_unpermitted(t, &b);
+	crossing_add_arrive(t, chain);
 	if (!can_be_killed(t))
 		return;
 

@@ -28,9 +28,6 @@ void guard_add_forward(struct ruleset *ruleset, const struct nat_router *router,
 /* Of packets that leave: those that use no mapping. */
 void guard_add_leave(struct ruleset *ruleset, const struct nat_router *router, struct chain *leave);
 
-/* The same: an own SYN that crosses a stray one, which then is answered no more. */
-void guard_add_crossing(const struct translation *t, struct chain *leave);
-
 /* The candidate in REG_PORT is not given away, and conntrack has no stranger's flow in its place.
  */
 void guard_match_free(const struct translation *t, struct builder *b);

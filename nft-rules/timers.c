@@ -348,7 +348,7 @@ void timers_add_keep(struct translation *t)
 
 bool timers_need_forward(const struct nat *nat)
 {
-	return nat->timers.refresh != REFRESH_OUTBOUND || nat->tcp.strict_syn;
+	return nat->timers.refresh != REFRESH_OUTBOUND;
 }
 
 /* A packet from outside that conntrack has found a flow for refreshes what it came in by. */
@@ -402,15 +402,4 @@ void timers_add_forward(const struct translation *t, struct chain *forward)
 {
 	if (t->router->nat->timers.refresh & REFRESH_INBOUND)
 		add_heard(t, forward);
-}
-
-void timers_add_strict_syn(const struct translation *t, struct chain *forward)
-{
-	enum { SYN = 0x02, ACK = 0x10 };
-	struct builder b = translation_rule(t, forward, "no simultaneous open");
-
-	expr_match_tcp_flags(&b, SYN | ACK, SYN, true);
-	expr_match_iifname(&b, t->router->outside, true);
-	expr_match_direction(&b, true);
-	expr_drop(&b);
 }

@@ -13,8 +13,6 @@ void timers_add_keep(struct translation *t);
 
 /* Rules of the forward chain: what packets that arrive do to lives. */
 void timers_add_forward(const struct translation *t, struct chain *forward);
-/* An inbound SYN on an own half-open connection stays out (against RFC 5382 REQ-2). */
-void timers_add_strict_syn(const struct translation *t, struct chain *forward);
 /* A rule of `leave`, where no other chain need be hooked for it: a reset from outside (TCP). */
 void timers_add_reset(const struct translation *t, struct chain *chain);
 bool timers_need_forward(const struct nat *nat);

@@ -44,6 +44,7 @@
 #include "nft-rules/beside.h"
 #include "nft-rules/blocks.h"
 #include "nft-rules/claims.h"
+#include "nft-rules/crossing.h"
 #include "nft-rules/fast.h"
 #include "nft-rules/forwards.h"
 #include "nft-rules/guard.h"
@@ -286,6 +287,7 @@ static void translation_init(struct translation *t, struct ruleset *ruleset,
 	timers_init(t, protocol);
 	known_init(t);
 	beside_init(t);
+	crossing_init(t);
 	guard_init(t);
 	forwards_init(t, protocol);
 	ports_add_bind(t);
@@ -412,7 +414,7 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 	pool_match_external(router, &b, FIELD_IP_SADDR, false);
 	expr_drop(&b);
 	guard_add_leave(ruleset, router, chain);
-	guard_add_crossing(&t[NAT_TCP], chain);
+	crossing_add_leave(&t[NAT_TCP], chain);
 
 	b = translation_rule(&t[NAT_UDP], chain, NULL);
 	expr_goto(&b, t[NAT_UDP].keep);
@@ -434,8 +436,7 @@ static void add_forward(struct ruleset *ruleset, const struct nat_router *router
 	if (nat->unsolicited == UNSOLICITED_ACCEPT || nat->dmz.family != AF_UNSPEC)
 		guard_add_forward(ruleset, router, forward);
 	port_mapping_add_forward(ruleset, router, forward);
-	if (nat->tcp.strict_syn)
-		timers_add_strict_syn(&t[NAT_TCP], forward);
+	crossing_add_forward(&t[NAT_TCP], forward);
 	icmp_add_forward(t, forward);
 	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
 		timers_add_forward(&t[protocol], forward);
@@ -478,7 +479,7 @@ void translate_build(struct ruleset *ruleset, const struct nat_router *router,
 
 bool translate_needs_forward(const struct nat *nat)
 {
-	return timers_need_forward(nat) || icmp_needs_forward(nat) ||
+	return timers_need_forward(nat) || nat->tcp.strict_syn || icmp_needs_forward(nat) ||
 	       nat->unsolicited == UNSOLICITED_ACCEPT || nat->dmz.family != AF_UNSPEC ||
 	       nat->port_mapping;
 }

@@ -57,7 +57,8 @@ struct translation {
 	/* guard.c and forwards.c; NULL where nothing needs them. */
 	const struct set *stolen;    /* ports with a stranger's flow in conntrack */
 	const struct chain *stray;   /* where a SYN goes that nothing admits, or NULL */
-	const struct set *strays;    /* those that no own SYN has crossed */
+	const struct set *strays;    /* those that no own SYN has crossed (crossing.c) */
+	const struct set *syns;      /* own ones that have just left, where none may cross them */
 	const struct set *forwarded; /* ports that are given away by declaration */
 	const struct set *forwards, *forwarded_out; /* to whom, and what they leave by */
 };
