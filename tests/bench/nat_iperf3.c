@@ -4,11 +4,31 @@
  *
  *     bench_nat_iperf3 [ROUNDS]
  *
- * A second of TCP, then of UDP with 64 bytes a datagram as fast as they go, between the
- * same two veths; the rules are exchanged between runs, and every NAT's run lies between
- * two of the masquerade's, with whose mean it is compared. For UDP the datagrams that
- * were sent count: on veths their whole way lies in the sender's own call, and only
- * the receiver's socket loses any. Prints one JSON object a line: medians.
+ * TCP, and UDP with 64 bytes a datagram as fast as they go, between the same two veths; the rules
+ * of the router are exchanged between runs. A round has masquerade, each NAT, and masquerade once
+ * more, the control: how far that is from 1 is how far the others may be wrong. What is
+ * compared is a round's runs with each other, and what counts is the median of all rounds. Prints
+ * one JSON object a line, the control's first.
+ *
+ * Left to itself, iperf3 over TCP scatters by a third from run to run whatever the rules are,
+ * since much is left to chance. Therefore:
+ *
+ *  - Reno, not the machine's choice. BBR sends at a pace, and takes for the path's rate what
+ *    it saw while somebody else had the processor.
+ *  - The sender's buffer bounds what is under way, the receiver's window never does. Else it is
+ *    the acknowledgements that let data go, on the processor where they arrive; and data that two
+ *    processors forward overtakes itself, so it is sent again although nothing was lost. Nor
+ *    does the window grow beyond the caches, to a size that depends on the moment.
+ *  - Both programs on one processor. On two, who sends, who forwards and who waits changes with
+ *    every wakeup; and a router's work may hide behind a program's waiting.
+ *  - For TCP no program takes the processor from the other before that waits (SCHED_BATCH): one
+ *    fills the buffer, the other empties it. For UDP, where the receiver would lose most, it may.
+ *  - Many short runs instead of a few long ones: the machine's mood changes within seconds.
+ *  - Processor time instead of the clock's, since others may be at work on the machine. It is what
+ *    iperf3 says it used at both ends; for UDP at the sender's, because on veths a datagram's
+ *    whole way lies in the sender's own call, and only the receiver's socket loses any.
+ *
+ * So the figures are bits, or datagrams, a second of processor time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,19 +46,50 @@
 #include "bench/nat_bed.h"
 #include "lab/lab.h"
 
-enum { ROUNDS_DEFAULT = 3, ROUNDS_MAX = 50 };
+enum { ROUNDS_DEFAULT = 14, ROUNDS_MAX = 500 };
 
-static const char *const kinds[] = {"full-cone", "restricted-cone", "port-restricted-cone",
-				    "symmetric"};
-enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+/* The first two have no NAT: what all are compared with, and the control. */
+static const char *const kinds[] = {
+	NULL, NULL, "full-cone", "restricted-cone", "port-restricted-cone", "symmetric"};
+enum { PLAIN, CONTROL, KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 enum traffic { TCP, UDP, TRAFFICS };
 
-static const char *const server_words[] = {"iperf3", "-s", "--forceflush", NULL};
+static const int policies[TRAFFICS] = {[TCP] = SCHED_BATCH, [UDP] = SCHED_OTHER};
+
+static const char *const server_words[] = {"iperf3", "-s", "-1", "--forceflush", NULL};
 static const char *const client_words[TRAFFICS][16] = {
-	[TCP] = {"iperf3", "-J", "-t", "1", "-c", "9.9.9.9", NULL},
-	[UDP] = {"iperf3", "-J", "-t", "1", "-c", "9.9.9.9", "-u", "-b", "0", "-l", "64", NULL},
+	[TCP] = {"iperf3", "-J", "-i", "0", "-c", "9.9.9.9", "-n", "400M", "-C", "reno", NULL},
+	[UDP] = {"iperf3", "-J", "-i", "0", "-c", "9.9.9.9", "-k", "12000", "-u", "-b", "0", "-l",
+		 "64", NULL},
 };
+
+struct bench {
+	size_t rounds;
+	struct nat_bed bed;
+	double figures[TRAFFICS][KINDS][ROUNDS_MAX];
+};
+
+/* What is under way fits into the caches, and into the receiver's window by far. */
+static int bound_window(struct nat_bed *bed, struct diag *d)
+{
+	int r = netns_sysctl(bed->side[NAT_INSIDE], "net/ipv4/tcp_wmem", "4096 524288 524288");
+
+	if (r == 0)
+		r = netns_sysctl(bed->side[NAT_OUTSIDE], "net/ipv4/tcp_rmem",
+				 "4096 8388608 8388608");
+	return r < 0 ? diag_system(d, -r, "cannot bound TCP's buffers") : 0;
+}
+
+/* This process, and what it starts from now on, stays where it is. */
+static void pin(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)sched_getcpu(), &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
 
 /* Start a program in a namespace; its output is what *ret_out reads. */
 static pid_t start(const struct netns *netns, const char *const words[], FILE **ret_out)
@@ -61,108 +112,140 @@ static pid_t start(const struct netns *netns, const char *const words[], FILE **
 	return *ret_out ? pid : -1;
 }
 
-static int start_server(struct nat_bed *bed, FILE **ret_out)
+static pid_t start_server(struct nat_bed *bed, FILE **ret_out, struct diag *d)
 {
+	pid_t pid = start(bed->side[NAT_OUTSIDE], server_words, ret_out);
 	char line[256];
 
-	if (start(bed->side[NAT_OUTSIDE], server_words, ret_out) < 0)
-		return -EIO;
-	while (fgets(line, sizeof(line), *ret_out))
+	while (pid > 0 && fgets(line, sizeof(line), *ret_out))
 		if (strstr(line, "listening"))
-			return 0;
-	return -ENOENT;
+			return pid;
+	return diag_system(d, EIO, "cannot start iperf3");
 }
 
-/* Bits, or datagrams, a second. */
-static double figure(enum traffic traffic, const json_t *json)
+static double number(const json_t *end, const char *object, const char *key)
 {
-	const json_t *end = json_object_get(json, "end");
-	const json_t *sum = json_object_get(end, traffic == TCP ? "sum_received" : "sum");
+	return json_number_value(json_object_get(json_object_get(end, object), key));
+}
+
+/* Bits, or datagrams, a second of processor time. */
+static double figure(enum traffic traffic, const json_t *end)
+{
+	double sender = number(end, "cpu_utilization_percent", "host_total") / 100;
+	double receiver = number(end, "cpu_utilization_percent", "remote_total") / 100;
 
 	if (traffic == TCP)
-		return json_number_value(json_object_get(sum, "bits_per_second"));
-	return json_number_value(json_object_get(sum, "packets")) /
-	       json_number_value(json_object_get(sum, "seconds"));
+		return number(end, "sum_received", "bits_per_second") / (sender + receiver);
+	return number(end, "sum", "packets") / number(end, "sum", "seconds") / sender;
 }
 
+/* A run has a server of its own: what it says without being read fits into the pipe. */
 static int measure(struct nat_bed *bed, const struct nat *nat, enum traffic traffic, double *ret,
 		   struct diag *d)
 {
-	AUTO_FCLOSE FILE *out = NULL;
+	AUTO_FCLOSE FILE *server_out = NULL, *out = NULL;
+	pid_t server, client;
 	json_t *json;
-	int status, r = nat_bed_install(bed, nat, d);
-	pid_t pid;
+	int r = nat_bed_install(bed, nat, d);
 
 	if (r < 0)
 		return r;
-	pid = start(bed->side[NAT_INSIDE], client_words[traffic], &out);
-	if (pid < 0)
+	server = start_server(bed, &server_out, d);
+	if (server < 0)
+		return server;
+	client = start(bed->side[NAT_INSIDE], client_words[traffic], &out);
+	if (client < 0)
 		return diag_system(d, EIO, "cannot start iperf3");
 	json = json_loadf(out, 0, NULL);
-	waitpid(pid, &status, 0);
-	*ret = figure(traffic, json);
+	waitpid(client, NULL, 0);
+	*ret = figure(traffic, json_object_get(json, "end"));
 	json_decref(json);
-	return *ret > 0 ? 0 : diag_error(d, EIO, "iperf3 gives no figure");
+	if (*ret <= 0)
+		return diag_error(d, EIO, "iperf3 gives no figure");
+	waitpid(server, NULL, 0);
+	return 0;
 }
 
-static int compare(struct nat_bed *bed, const char *kind, size_t rounds, enum traffic traffic,
-		   double *ret_plain, double *ret_ratio, struct diag *d)
+/* Each round begins one kind later than the one before. */
+static int measure_all(struct bench *bench, enum traffic traffic, struct diag *d)
 {
-	const struct nat *nat = &nat_find(kind)->nat;
-	double ratios[ROUNDS_MAX], plain[ROUNDS_MAX + 1], ours = 0;
-	int r = measure(bed, NULL, traffic, &plain[0], d);
+	const struct sched_param param = {0};
+	size_t round, i, kind;
+	int r = 0;
+
+	if (sched_setscheduler(0, policies[traffic], &param) < 0)
+		return diag_system(d, errno, "cannot change the scheduling policy");
+	for (round = 0; r == 0 && round < bench->rounds; round++)
+		for (i = 0; r == 0 && i < KINDS; i++) {
+			kind = (round + i) % KINDS;
+			r = measure(&bench->bed, kinds[kind] ? &nat_find(kinds[kind])->nat : NULL,
+				    traffic, &bench->figures[traffic][kind][round], d);
+		}
+	return r;
+}
+
+static double ratio(struct bench *bench, enum traffic traffic, size_t kind)
+{
+	const double *ours = bench->figures[traffic][kind];
+	const double *plain = bench->figures[traffic][PLAIN];
+	double ratios[ROUNDS_MAX];
 	size_t i;
 
-	for (i = 0; r == 0 && i < rounds; i++) {
-		r = measure(bed, nat, traffic, &ours, d);
-		if (r == 0)
-			r = measure(bed, NULL, traffic, &plain[i + 1], d);
-		ratios[i] = 2 * ours / (plain[i] + plain[i + 1]);
+	for (i = 0; i < bench->rounds; i++)
+		ratios[i] = ours[i] / plain[i];
+	return median(ratios, bench->rounds);
+}
+
+static void print(struct bench *bench)
+{
+	double ratios[TRAFFICS][KINDS];
+	size_t kind;
+
+	for (kind = CONTROL; kind < KINDS; kind++) {
+		ratios[TCP][kind] = ratio(bench, TCP, kind);
+		ratios[UDP][kind] = ratio(bench, UDP, kind);
 	}
-	if (r < 0)
-		return r;
-	*ret_plain = median(plain, rounds + 1);
-	*ret_ratio = median(ratios, rounds);
-	return 0;
+	for (kind = CONTROL; kind < KINDS; kind++)
+		printf("{\"nat\": \"%s\", \"tcp_gbit\": %.1f, \"tcp_ratio\": %.3f, "
+		       "\"udp_per_s\": %.0f, \"udp_ratio\": %.3f}\n",
+		       kinds[kind] ? kinds[kind] : "masquerade",
+		       median(bench->figures[TCP][PLAIN], bench->rounds) / 1e9, ratios[TCP][kind],
+		       median(bench->figures[UDP][PLAIN], bench->rounds), ratios[UDP][kind]);
+	fflush(stdout);
 }
 
 static int work(void *data)
 {
-	double plain[TRAFFICS], ratio[TRAFFICS];
+	struct bench *bench = data;
 	AUTO_DIAG struct diag d = {0};
-	AUTO_FCLOSE FILE *server = NULL;
-	size_t kind, rounds = *(size_t *)data;
-	struct nat_bed bed;
-	int traffic, r = nat_bed_new(&bed, &d);
+	int traffic, r;
 
-	if (r == 0 && (r = start_server(&bed, &server)) < 0)
-		diag_system(&d, -r, "cannot start iperf3");
-	for (kind = 0; r == 0 && kind < KINDS; kind++) {
-		for (traffic = 0; r == 0 && traffic < TRAFFICS; traffic++)
-			r = compare(&bed, kinds[kind], rounds, (enum traffic)traffic,
-				    &plain[traffic], &ratio[traffic], &d);
-		if (r == 0)
-			printf("{\"nat\": \"%s\", \"tcp_gbit\": %.1f, \"tcp_ratio\": %.3f, "
-			       "\"udp_per_s\": %.0f, \"udp_ratio\": %.3f}\n",
-			       kinds[kind], plain[TCP] / 1e9, ratio[TCP], plain[UDP], ratio[UDP]);
-	}
-	if (r < 0)
+	pin();
+	r = nat_bed_new(&bench->bed, &d);
+	if (r == 0)
+		r = bound_window(&bench->bed, &d);
+	for (traffic = 0; r == 0 && traffic < TRAFFICS; traffic++)
+		r = measure_all(bench, (enum traffic)traffic, &d);
+	if (r == 0)
+		print(bench);
+	else
 		diag_print(&d, stderr, false);
-	fflush(stdout);
 	return r < 0;
 }
 
 int main(int argc, char **argv)
 {
-	size_t rounds = argc == 2 ? (size_t)strtoul(argv[1], NULL, 10) : ROUNDS_DEFAULT;
+	static struct bench bench = {.rounds = ROUNDS_DEFAULT};
 	AUTO_DIAG struct diag d = {0};
 	int r;
 
-	if (argc > 2 || rounds < 1 || rounds > ROUNDS_MAX) {
+	if (argc == 2)
+		bench.rounds = (size_t)strtoul(argv[1], NULL, 10);
+	if (argc > 2 || bench.rounds < 1 || bench.rounds > ROUNDS_MAX) {
 		fprintf(stderr, "usage: %s [ROUNDS, at most %d]\n", argv[0], ROUNDS_MAX);
 		return 2;
 	}
-	r = lab_supervise(work, &rounds, &d);
+	r = lab_supervise(work, &bench, &d);
 	diag_print(&d, stderr, false);
 	return r < 0 ? 1 : r;
 }
