@@ -36,6 +36,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -48,8 +49,7 @@
 
 enum { ROUNDS_DEFAULT = 26, ROUNDS_MAX = 500 };
 
-/* Two have no NAT: what all are compared with, and the control. Either follows NATs, and so suffers
- * alike from what the kernel does in its own time about rules that are gone. */
+/* Two have no NAT: what all are compared with, and the control. */
 static const char *const kinds[] = {
 	NULL, "full-cone", "restricted-cone", NULL, "port-restricted-cone", "symmetric"};
 enum { PLAIN = 0, CONTROL = 3, KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -167,21 +167,36 @@ static int measure(struct nat_bed *bed, const struct nat *nat, enum traffic traf
 	return 0;
 }
 
-/* Every other round goes backwards: what changes slowly favours nobody. */
+/* The order of a round, by chance: what a run suffers from the one before it favours nobody. */
+static void shuffle(size_t order[KINDS])
+{
+	size_t i, j, other;
+
+	for (i = 0; i < KINDS; i++) {
+		j = (size_t)rand() % (i + 1);
+		other = order[j];
+		order[j] = i;
+		if (j < i)
+			order[i] = other;
+	}
+}
+
 static int measure_all(struct bench *bench, enum traffic traffic, struct diag *d)
 {
 	const struct sched_param param = {0};
-	size_t round, i, kind;
+	size_t round, i, kind, order[KINDS] = {0};
 	int r = 0;
 
 	if (sched_setscheduler(0, policies[traffic], &param) < 0)
 		return diag_system(d, errno, "cannot change the scheduling policy");
-	for (round = 0; r == 0 && round < bench->rounds; round++)
+	for (round = 0; r == 0 && round < bench->rounds; round++) {
+		shuffle(order);
 		for (i = 0; r == 0 && i < KINDS; i++) {
-			kind = round % 2 ? KINDS - 1 - i : i;
+			kind = order[i];
 			r = measure(&bench->bed, kinds[kind] ? &nat_find(kinds[kind])->nat : NULL,
 				    traffic, &bench->figures[traffic][kind][round], d);
 		}
+	}
 	return r;
 }
 
