@@ -26,7 +26,7 @@ static const struct {
 	[FIELD_TH_SPORT] = {"th sport", NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2},
 	[FIELD_ICMP_TYPE] = {"icmp type", NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1},
 	[FIELD_ICMP_ID] = {"icmp id", NFT_PAYLOAD_TRANSPORT_HEADER, 4, 2},
-	[FIELD_TCP_FLAGS] = {"tcp flags", NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1},
+	[FIELD_TCP_FLAGS] = {"tcp flags", NFT_PAYLOAD_TRANSPORT_HEADER, 12, 4},
 	[FIELD_UDP_FIRST] = {"@th,64,8", NFT_PAYLOAD_TRANSPORT_HEADER, 8, 1},
 	/* nft has no names for these: 8 bytes of ICMP and 20 of IP come before the ports. */
 	[FIELD_QUOTED_SADDR] = {"@th,160,32", NFT_PAYLOAD_TRANSPORT_HEADER, 20, 4},

@@ -327,12 +327,12 @@ static void add_arrive(struct ruleset *ruleset, const struct nat_router *router,
 
 	known_add_arrive(&t[NAT_UDP], arrive);
 	fast_add_arrive(&t[NAT_UDP], arrive);
+	fast_add_arrive(&t[NAT_TCP], arrive);
 	b = expr_rule(ruleset, arrive, NULL);
 	expr_match_iifname(&b, router->outside, true);
 	expr_goto(&b, strangers);
 	known_add_depart(&t[NAT_UDP], arrive);
 
-	fast_add_arrive(&t[NAT_TCP], strangers);
 	b = expr_rule(ruleset, strangers, "nothing else is known outside");
 	pool_match_external(router, &b, FIELD_IP_DADDR, false);
 	expr_drop(&b);
@@ -406,9 +406,10 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 	expr_goto(&b, chain);
 	timers_add_reset(&t[NAT_TCP], leave);
 
+	/* A known flow's packet has its private source yet: it fails the others at once. */
+	fast_add_leave(&t[NAT_TCP], chain);
 	known_add_leave(&t[NAT_UDP], chain);
 	fast_add_leave(&t[NAT_UDP], chain);
-	fast_add_leave(&t[NAT_TCP], chain);
 	icmp_add_leave(ruleset, router, chain);
 	b = expr_rule(ruleset, chain, "nothing private leaves");
 	pool_match_external(router, &b, FIELD_IP_SADDR, false);
