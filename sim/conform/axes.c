@@ -204,6 +204,25 @@ static int unmatched(const struct declaration *d)
 								: NOTHING;
 }
 
+/* A flow's last packet is treated as its first. */
+static int busy(const struct declaration *d)
+{
+	return declaration_open(d) ? true : NOTHING;
+}
+
+/* Only where connections share mappings, and open and closed ones' live differently long. */
+static int held(const struct declaration *d)
+{
+	const struct nat_timers *timers = &d->nat->timers;
+	unsigned int filter = timers->filter[NAT_TCP];
+
+	if (!declaration_translates(d) || d->nat->mapping != ENDPOINT_INDEPENDENT ||
+	    d->nat->ports.overloading || timers->tcp_transitory >= timers->mapping[NAT_TCP] ||
+	    (filter && filter <= timers->tcp_transitory))
+		return NOTHING;
+	return true;
+}
+
 static int rst_kills(const struct declaration *d)
 {
 	return declaration_translates(d) ? d->nat->tcp.rst_kills : NOTHING;
@@ -311,6 +330,8 @@ static const struct axis {
 	{"unsolicited", ASPECT_UNSOLICITED, UDP | TCP, unsolicited, axis_unsolicited_word},
 	{"timers.refresh outbound", ASPECT_OUTBOUND, UDP, refresh_out, yes_word},
 	{"timers.refresh inbound", ASPECT_INBOUND, UDP, refresh_in, yes_word},
+	{"timers: longest connection", ASPECT_HELD, TCP, held, yes_word},
+	{"busy flows unchanged", ASPECT_BUSY, UDP, busy, yes_word},
 	{"icmp.errors translated", ASPECT_ERRORS, UDP | TCP, errors, yes_word},
 	{"icmp.kills", ASPECT_ERRORS_KILL, UDP, errors_kill, yes_word},
 	{"icmp.unmatched", ASPECT_UNMATCHED, UDP, unmatched, unmatched_word},

@@ -95,20 +95,34 @@ static void judge_lifetime(const struct declaration *d, struct results *r)
 {
 	unsigned int mapping = d->nat->timers.mapping[d->protocol];
 	unsigned int filter = d->nat->timers.filter[d->protocol];
-	unsigned int promised = filter && filter < mapping ? filter : mapping;
+	bool whole = !filter || filter >= mapping;
+	unsigned int promised = whole ? mapping : filter;
 
-	judge_span(d, promised == mapping ? "timers: mapping" : "timers: filter", ASPECT_LIFETIME,
+	judge_span(d, whole ? "timers: mapping" : "timers: filter", ASPECT_LIFETIME,
 		   ASPECT_LIFETIME_END, promised, r);
+	judge_span(d, whole ? "timers: mapping, busy flow" : "timers: filter, busy flow",
+		   ASPECT_BUSY_LIFETIME, ASPECT_BUSY_LIFETIME_END, promised, r);
 }
 
-/* Of a connection that is half open; what admits its peer may end before it. */
+/*
+ * Of a connection that is half open, or over; what admits its peer may end before it. No
+ * connection lives shorter than that by being established.
+ */
 static void judge_transitory(const struct declaration *d, struct results *r)
 {
-	unsigned int promised = d->nat->timers.tcp_transitory;
-	unsigned int filter = d->nat->timers.filter[d->protocol];
+	const struct nat_timers *timers = &d->nat->timers;
+	unsigned int promised = timers->tcp_transitory, filter = timers->filter[d->protocol];
 
-	judge_span(d, "timers: transitory", ASPECT_TRANSITORY, ASPECT_TRANSITORY_END,
-		   filter && filter < promised ? filter : promised, r);
+	if (promised > timers->mapping[d->protocol])
+		promised = timers->mapping[d->protocol];
+	if (filter && filter < promised)
+		promised = filter;
+	judge_span(d, "timers: transitory, opening", ASPECT_TRANSITORY, ASPECT_TRANSITORY_END,
+		   promised, r);
+	judge_span(d, "timers: transitory, closed", ASPECT_CLOSED, ASPECT_CLOSED_END, promised, r);
+	if (!d->nat->tcp.rst_kills)
+		judge_span(d, "timers: transitory, reset", ASPECT_RESET, ASPECT_RESET_END, promised,
+			   r);
 }
 
 /* An answer too soon breaks the promise, and so does none when it was waited for. */

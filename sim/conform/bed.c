@@ -280,6 +280,18 @@ static int wait_for_links(struct bed *bed)
 	return bed->error;
 }
 
+bool bed_tried(struct bed *bed, struct endpoint *ret)
+{
+	struct endpoint host = bed_host(bed, BED_HOSTS - 1, FIRST_PORT);
+	struct endpoint peer = bed_peer(bed, 2, CONTROL_PORT);
+	size_t mark = bed->socket_count;
+	int udp = bed_udp(bed, BED_INSIDE, &host), at = bed_udp(bed, BED_OUTSIDE, &peer);
+	bool heard = bed_pass(bed, udp, &peer, at, ret);
+
+	bed_close_since(bed, mark);
+	return heard;
+}
+
 /* On one processor the kernel handles packets in the order in which they were sent. */
 static int pin(struct bed *bed)
 {

@@ -90,6 +90,10 @@ struct endpoint bed_peer(const struct bed *bed, size_t peer, uint16_t port);
 /* A local port that no probe has used yet; every second one is odd. */
 uint16_t bed_fresh_port(struct bed *bed);
 
+/* The external endpoint that the bed's own socket has, which tried the links; false when none is
+ * seen. */
+bool bed_tried(struct bed *bed, struct endpoint *ret);
+
 /* Whatever was sent before has arrived with all its consequences, or never will; what the router
  * owes by now it has sent first, and what it has heard it has noted last. */
 void bed_settle(struct bed *bed);
@@ -135,13 +139,25 @@ void bed_deafen(struct bed *bed, int fd);
 int bed_fate(int fd);
 bool bed_connected(int fd);
 
+/* A raw socket that sees UDP arrive at @local, with its headers. */
+int bed_udp_tap(struct bed *bed, enum bed_side side, const struct addr *local);
+
 /*
- * A raw socket that sees TCP arrive at @local, and the next SYN for @port among what it saw.
- * For where a connection cannot come about, since its two ends know each other by
- * different addresses.
+ * A raw socket that sees TCP arrive at @local, and what it saw: the next segment for @port, the
+ * next SYN. For where a connection cannot come about, since its two ends know each other by
+ * different addresses, and for where one is over.
  */
+enum { SEGMENT_FIN = 0x01, SEGMENT_SYN = 0x02, SEGMENT_RST = 0x04, SEGMENT_ACK = 0x10 };
+struct bed_segment {
+	struct endpoint from, to;
+	uint32_t sequence, acknowledged;
+	uint8_t flags;
+};
 int bed_tcp_tap(struct bed *bed, enum bed_side side, const struct addr *local);
+bool bed_next_segment(int tap, uint16_t port, struct bed_segment *ret);
 bool bed_next_syn(int tap, uint16_t port, struct endpoint *ret_from);
+/* Without payload; from a socket of bed_packets(). */
+void bed_send_segment(struct bed *bed, int fd, const struct bed_segment *segment);
 
 /*
  * Sizes. The router's link to the outside, for packets of @mtu bytes at most. Raw sockets that

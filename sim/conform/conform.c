@@ -75,6 +75,7 @@ static void probe_wholly(struct bed *bed, enum nat_protocol protocol, struct obs
 	if (protocol == NAT_TCP) {
 		probe_tcp(bed, o);
 	} else {
+		probe_busy(bed, o);
 		probe_sizes(bed, o);
 		probe_control(bed, o);
 	}
@@ -124,6 +125,32 @@ static int observe_exhaustion(const struct subject *subject, struct observed *o,
 	return bed->error;
 }
 
+/* Hairpinning, in another, where nobody could know the ports it takes. */
+static int observe_hairpinning(const struct subject *subject, struct observed *o, struct diag *d)
+{
+	CLEANUP(bed_free_cleanup) struct bed *bed = NULL;
+	struct subject small = *subject;
+	struct nat nat = cornered_nat(subject->nat);
+	bool wanted[NAT_PROTOCOLS] = {false};
+	int protocol, r;
+
+	for (protocol = NAT_UDP; protocol <= NAT_TCP; protocol++)
+		wanted[protocol] = passes(o, (enum nat_protocol)protocol) &&
+				   !o->seen[ASPECT_HAIRPINNING][protocol].known;
+	if (subject->nat->kind != NAT_TRANSLATE || (!wanted[NAT_UDP] && !wanted[NAT_TCP]))
+		return 0;
+	small.nat = &nat;
+	small.external_count = 1;
+	r = bed_up(&small, &bed, d);
+	if (r < 0)
+		return r;
+	for (protocol = NAT_UDP; protocol <= NAT_TCP; protocol++)
+		if (wanted[protocol])
+			probe_cornered(bed, (enum nat_protocol)protocol, o);
+	o->packets += bed->sent;
+	return bed->error;
+}
+
 static int observe_all(const struct subject *subject, enum thoroughness thoroughness,
 		       unsigned int lifetime_ms, struct observed *ret, struct diag *d)
 {
@@ -158,6 +185,8 @@ int conform_observe(const struct subject *subject, enum thoroughness thoroughnes
 
 	if (r == 0 && thoroughness == CONFORM_WHOLE)
 		r = observe_exhaustion(subject, ret, d);
+	if (r == 0 && thoroughness == CONFORM_WHOLE)
+		r = observe_hairpinning(subject, ret, d);
 	ret->ms = (double)(lab_clock() - begin) / 1e6;
 	return r;
 }

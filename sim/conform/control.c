@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "conform/bytes.h"
 #include "conform/probes.h"
 #include "conform/speech.h"
 
@@ -20,17 +21,6 @@ enum {
 	PCP_BYTES = 60,
 	NAT_PMP_BYTES = 16,
 };
-
-static void put16(uint8_t *bytes, unsigned int value)
-{
-	bytes[0] = (uint8_t)(value >> 8);
-	bytes[1] = (uint8_t)value;
-}
-
-static uint16_t get16(const uint8_t *bytes)
-{
-	return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
 
 /* An IPv4 address in IPv6's clothes (RFC 6887 section 5). */
 static void put_address(uint8_t *bytes, const uint8_t ipv4[4])

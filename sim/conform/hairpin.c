@@ -6,34 +6,27 @@
  *
  * Where mappings depend on the destination, the endpoint that the other host will have
  * is not known in advance. It is when ports are preserved: then both use fresh
- * sockets, and each may guess the other's.
+ * sockets, and each may guess the other's. Where they are not: cornered.c.
  */
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 
+#include "conform/hairpin.h"
 #include "conform/probes.h"
-#include "conform/speech.h"
 
-struct meeting {
-	bool heard;
-	struct endpoint from, outer; /* who the guest came as; its external endpoint */
-	struct endpoint host, guest;
-	struct endpoint at; /* where the guest sent to */
-};
-
-static struct meeting meet(struct speech *speech, bool known)
+static struct hairpin meet(struct speech *speech, bool known)
 {
 	struct speaker host = speaker_make(speech, 0, bed_fresh_port(speech->bed));
 	struct speaker guest = speaker_make(speech, 1, bed_fresh_port(speech->bed));
-	struct meeting m = {.host = host.local, .guest = guest.local, .at = host.local};
+	struct hairpin m = {.host = host.local, .guest = guest.local, .at = host.local};
+	struct endpoint outer = guest.local;
 	int tap;
 
-	m.outer = guest.local;
-	m.outer.addr = m.at.addr = speech->bed->subject->externals[0];
-	if (known && (!speaker_speak(&host, 0, PORT_A, &m.at) ||
-		      !speaker_speak(&guest, 0, PORT_A, &m.outer)))
+	outer.addr = m.at.addr = speech->bed->subject->externals[0];
+	if (known &&
+	    (!speaker_speak(&host, 0, PORT_A, &m.at) || !speaker_speak(&guest, 0, PORT_A, &outer)))
 		return m;
-	speaker_speak_to(&host, &m.outer);
+	speaker_speak_to(&host, &outer);
 	if (speech->protocol == NAT_TCP) {
 		/* It need not become a connection: with an internal source, none can. */
 		tap = bed_tcp_tap(speech->bed, BED_INSIDE, &host.local.addr);
@@ -45,28 +38,16 @@ static struct meeting meet(struct speech *speech, bool known)
 	if (m.heard)
 		return m;
 	/* The first one may have opened the guest's mapping only; now the host may answer. */
-	speaker_speak_to(&host, &m.outer);
+	speaker_speak_to(&host, &outer);
 	m.heard = speaker_hairpin(&host, &guest, &m.at, &m.from);
 	return m;
-}
-
-static void see_meeting(struct observed *o, enum nat_protocol protocol, const struct meeting *m)
-{
-	char text[3][ENDPOINT_TEXT_MAX];
-	enum nat_hairpinning value = HAIRPINNING_EXTERNAL_SOURCE;
-
-	if (addr_equal(&m->from.addr, &m->guest.addr))
-		value = HAIRPINNING_INTERNAL_SOURCE;
-	see(o, ASPECT_HAIRPINNING, protocol, (int)value,
-	    "%s heard %s at its external endpoint, as %s", endpoint_format(&m->host, text[0]),
-	    endpoint_format(&m->guest, text[1]), endpoint_format(&m->from, text[2]));
 }
 
 /*
  * The host that was met says that it is unreachable (RFC 5508 REQ-7). Who came must be
  * told about its own packet, to the external endpoint that it knows.
  */
-static void probe_error(struct speech *speech, const struct meeting *m, struct observed *o)
+static void probe_error(struct speech *speech, const struct hairpin *m, struct observed *o)
 {
 	struct bed *bed = speech->bed;
 	struct bed_error error = {.type = ICMP_DEST_UNREACH,
@@ -90,6 +71,23 @@ static void probe_error(struct speech *speech, const struct meeting *m, struct o
 	    "port unreachable from inside about a packet to %s %s %s",
 	    endpoint_format(&m->at, text[0]), told ? "arrives at" : "does not arrive as such at",
 	    endpoint_format(&m->guest, text[1]));
+}
+
+void hairpin_see(struct speech *speech, const struct hairpin *m, const char *where,
+		 struct observed *o)
+{
+	enum nat_protocol protocol = speech->protocol;
+	enum nat_hairpinning value = HAIRPINNING_INTERNAL_SOURCE;
+	char text[3][ENDPOINT_TEXT_MAX];
+
+	if (addr_equal(&m->from.addr, &speech->bed->subject->externals[0]))
+		value = HAIRPINNING_EXTERNAL_SOURCE;
+	see(o, ASPECT_HAIRPINNING, protocol, (int)value,
+	    "%s%s heard %s at its external endpoint, as %s", where,
+	    endpoint_format(&m->host, text[0]), endpoint_format(&m->guest, text[1]),
+	    endpoint_format(&m->from, text[2]));
+	if (protocol == NAT_UDP)
+		probe_error(speech, m, o);
 }
 
 static void probe_self(struct speech *speech, struct observed *o)
@@ -116,7 +114,7 @@ void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct obser
 	size_t mark = bed->socket_count;
 	struct speech speech = speech_begin(bed, protocol);
 	char text[2][ENDPOINT_TEXT_MAX];
-	struct meeting m;
+	struct hairpin m;
 	bool known, certain;
 
 	if (!mapping->known || !filtering->known) {
@@ -133,16 +131,16 @@ void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct obser
 	if (!m.heard && !known && certain)
 		m = meet(&speech, false);
 	if (m.heard) {
-		see_meeting(o, protocol, &m);
-		if (protocol == NAT_UDP)
-			probe_error(&speech, &m, o);
+		hairpin_see(&speech, &m, "", o);
 	} else if (certain) {
 		see(o, ASPECT_HAIRPINNING, protocol, HAIRPINNING_OFF,
 		    "%s did not hear %s at its external endpoint",
 		    endpoint_format(&m.host, text[0]), endpoint_format(&m.guest, text[1]));
 	} else {
 		unseen(o, ASPECT_HAIRPINNING, protocol,
-		       "neither host can know the endpoint the other will have towards it");
+		       "two hosts meet only if each sends to the port drawn for the other's "
+		       "packet, "
+		       "which nobody sees");
 	}
 	if (protocol == NAT_UDP && known)
 		probe_self(&speech, o);

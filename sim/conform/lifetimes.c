@@ -9,138 +9,54 @@
  *
  * Then, with the lifetime known, what refreshes: one socket is kept alive by outbound
  * packets only, one by inbound packets only, and both are asked after the lifetime
- * has passed since they were opened, but not since they were refreshed.
+ * has passed since they were opened, but not since they were refreshed. While that is waited
+ * for, others are asked whose answers need a lifetime to compare with: busy flows, connections
+ * that share a mapping with one that ended, ports of mappings that ended.
  */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "conform/hold.h"
+#include "conform/lots.h"
 #include "conform/probes.h"
 #include "conform/rest.h"
-#include "conform/speech.h"
 #include "conform/stray.h"
 
-enum { AGES = 48, PORT_HALF = 7003 };
-
-/*
- * Sockets opened at one time. Those of a half-open lot are TCP's whose SYN nobody answers, and
- * what asks is a SYN from where theirs went.
- */
-struct lot {
-	struct speech speech;
-	struct speaker speakers[AGES];
-	struct endpoint external[AGES];
-	uint64_t born[AGES][2]; /* between these two moments */
-	bool open, half;
-	int near, far;              /* of a half-open lot: they see SYNs on either side */
-	int last_alive, first_dead; /* ms; 0 for none yet */
+/* What is to be asked at moments of its own while something else is waited for. */
+struct agenda {
+	struct lot *lots;
+	size_t lot_count;
+	struct hold *hold;   /* NULL for none */
+	struct stray *stray; /* to be looked at often; NULL for none */
 };
 
-static unsigned int age_of(size_t i, unsigned int bound)
+/* Ask whatever comes first; false when nothing is due until @moment. */
+static bool ask_next(const struct agenda *agenda, uint64_t moment)
 {
-	double age = bound;
-	size_t n;
+	struct lot *first = NULL;
+	size_t l;
 
-	for (n = i; n + 1 < AGES; n++)
-		age /= 1.05;
-	return (unsigned int)age;
+	for (l = 0; l < agenda->lot_count; l++)
+		if (lot_due(&agenda->lots[l]) < (first ? lot_due(first) : moment))
+			first = &agenda->lots[l];
+	if (agenda->hold && hold_due(agenda->hold) < (first ? lot_due(first) : moment))
+		hold_ask(agenda->hold);
+	else if (first)
+		lot_ask(first);
+	else
+		return false;
+	return true;
 }
 
-static struct endpoint half_peer(const struct lot *lot)
+/* UINT64_MAX: until nothing is left to ask. */
+static void ask_until(const struct agenda *agenda, uint64_t moment)
 {
-	return bed_peer(lot->speech.bed, 1, PORT_HALF);
-}
-
-/* A SYN that stays without an answer, and is not repeated. */
-static bool half_open(struct lot *lot, size_t i)
-{
-	struct bed *bed = lot->speech.bed;
-	struct endpoint to = half_peer(lot);
-	size_t mark = bed->socket_count;
-
-	bed_connect(bed, bed_tcp(bed, BED_INSIDE, &lot->speakers[i].local), &to);
-	bed_settle(bed);
-	bed_close_since(bed, mark);
-	return bed_next_syn(lot->far, to.port, &lot->external[i]);
-}
-
-static bool half_answered(struct lot *lot, size_t i)
-{
-	struct bed *bed = lot->speech.bed;
-	struct endpoint from = half_peer(lot), heard;
-	size_t mark = bed->socket_count;
-
-	bed_connect(bed, bed_tcp(bed, BED_OUTSIDE, &from), &lot->external[i]);
-	bed_settle(bed);
-	bed_close_since(bed, mark);
-	return bed_next_syn(lot->near, lot->speakers[i].local.port, &heard);
-}
-
-static void prepare_half(struct bed *bed, struct lot *lot)
-{
-	struct endpoint peer = half_peer(lot);
-
-	bed_deafen(bed, bed_listen(bed, BED_OUTSIDE, &peer));
-	lot->near = bed_tcp_tap(bed, BED_INSIDE, &bed->hosts[0]);
-	lot->far = bed_tcp_tap(bed, BED_OUTSIDE, &peer.addr);
-}
-
-static void open_lot(struct bed *bed, enum nat_protocol protocol, bool half,
-		     const struct observed *o, struct lot *lot)
-{
-	const struct seen *passes = &o->seen[ASPECT_PASSES][protocol];
-	size_t i;
-
-	*lot = (struct lot){.speech = speech_begin(bed, protocol), .half = half};
-	lot->open = passes->known && passes->value;
-	if (lot->open && half)
-		prepare_half(bed, lot);
-	for (i = 0; i < AGES && lot->open; i++) {
-		lot->speakers[i] = speaker_make(&lot->speech, 0, bed_fresh_port(bed));
-		lot->born[i][0] = bed_clock_ms();
-		lot->open = half ? half_open(lot, i)
-				 : speaker_speak(&lot->speakers[i], 0, PORT_A, &lot->external[i]);
-		lot->born[i][1] = bed_clock_ms();
-	}
-}
-
-static void ask(struct lot *lot, size_t i, unsigned int age)
-{
-	uint64_t before;
-	bool alive;
-
-	if (!lot->open)
-		return;
-	bed_wait_until(lot->born[i][1] + age);
-	before = bed_clock_ms();
-	alive = lot->half ? half_answered(lot, i)
-			  : speaker_answered(&lot->speakers[i], 0, PORT_A, &lot->external[i]);
-	if (alive)
-		lot->last_alive = (int)(before - lot->born[i][1]);
-	else if (lot->first_dead == 0)
-		lot->first_dead = (int)(bed_clock_ms() - lot->born[i][0]);
-}
-
-static void see_lot(struct observed *o, const struct lot *lot)
-{
-	enum aspect begin = lot->half ? ASPECT_TRANSITORY : ASPECT_LIFETIME;
-	enum aspect end = lot->half ? ASPECT_TRANSITORY_END : ASPECT_LIFETIME_END;
-	const char *what =
-		lot->half ? "the peer's SYN, to one it did not answer," : "the peer's answer";
-	enum nat_protocol protocol = lot->speech.protocol;
-
-	if (!lot->open) {
-		unseen(o, begin, protocol, "not every socket got out");
-		return;
-	}
-	if (lot->half && lot->last_alive == 0) {
-		unseen(o, begin, protocol, "%s never gets in", what);
-		return;
-	}
-	if (lot->first_dead == 0) {
-		see(o, begin, protocol, lot->last_alive, "after %d ms %s still gets in",
-		    lot->last_alive, what);
-		return;
-	}
-	see(o, begin, protocol, lot->last_alive, "%s gets in after %d ms, and not after %d ms",
-	    what, lot->last_alive, lot->first_dead);
-	see(o, end, protocol, lot->first_dead, "%s", "");
+	while (ask_next(agenda, moment))
+		if (agenda->stray)
+			stray_look(agenda->stray);
+	if (moment != UINT64_MAX)
+		bed_wait_until(moment);
 }
 
 /* What one socket, or its peer, did at which moment, and whether the peer got in at last. */
@@ -159,11 +75,11 @@ static void refresh_begin(struct speech *speech, struct refresh *r)
 	r->tried = speaker_speak(&r->speaker, 0, PORT_A, &r->at);
 }
 
-static void refresh_now(struct refresh *r, uint64_t lifetime)
+static void refresh_now(struct refresh *r, uint64_t lifetime, const struct agenda *agenda)
 {
 	struct endpoint again;
 
-	bed_wait_until(r->born + lifetime * 6 / 10);
+	ask_until(agenda, r->born + lifetime * 6 / 10);
 	r->refreshed[0] = bed_clock_ms();
 	if (r->tried)
 		r->tried = r->inbound ? speaker_knock(&r->speaker, 0, PORT_A, &r->at, NULL)
@@ -175,9 +91,9 @@ static void refresh_now(struct refresh *r, uint64_t lifetime)
  * A busy machine may let so much time pass that the answer says nothing: refreshed
  * too late, or asked so late that the refreshed one was at its end as well.
  */
-static void refresh_ask(struct refresh *r, uint64_t lifetime)
+static void refresh_ask(struct refresh *r, uint64_t lifetime, const struct agenda *agenda)
 {
-	bed_wait_until(r->born + lifetime * 12 / 10);
+	ask_until(agenda, r->born + lifetime * 12 / 10);
 	r->asked[0] = bed_clock_ms();
 	r->alive = r->tried && speaker_knock(&r->speaker, 0, PORT_A, &r->at, NULL);
 	r->asked[1] = bed_clock_ms();
@@ -202,7 +118,8 @@ static void see_refresh(struct observed *o, const struct refresh *r, uint64_t li
 }
 
 /* Both at one time, and again while one of them knows nothing. */
-static void try_refresh(struct speech *speech, uint64_t lifetime, struct observed *o)
+static void try_refresh(struct speech *speech, uint64_t lifetime, const struct agenda *agenda,
+			struct observed *o)
 {
 	struct refresh both[2] = {{.inbound = false}, {.inbound = true}};
 	int tries;
@@ -212,52 +129,93 @@ static void try_refresh(struct speech *speech, uint64_t lifetime, struct observe
 		for (i = 0; i < 2; i++)
 			refresh_begin(speech, &both[i]);
 		for (i = 0; i < 2; i++)
-			refresh_now(&both[i], lifetime);
+			refresh_now(&both[i], lifetime, agenda);
 		for (i = 0; i < 2; i++)
-			refresh_ask(&both[i], lifetime);
+			refresh_ask(&both[i], lifetime, agenda);
 	}
 	for (i = 0; i < 2; i++)
 		see_refresh(o, &both[i], lifetime);
 }
 
-static void probe_refresh(struct bed *bed, struct observed *o)
+static void probe_refresh(struct bed *bed, const struct agenda *agenda, struct observed *o)
 {
 	const struct seen *end = &o->seen[ASPECT_LIFETIME_END][NAT_UDP];
 	struct speech speech = speech_begin(bed, NAT_UDP);
 
 	if (end->known) {
-		try_refresh(&speech, (uint64_t)end->value, o);
+		try_refresh(&speech, (uint64_t)end->value, agenda, o);
 		return;
 	}
 	unseen(o, ASPECT_OUTBOUND, NAT_UDP, "no lifetime was seen to end");
 	unseen(o, ASPECT_INBOUND, NAT_UDP, "no lifetime was seen to end");
 }
 
-void probe_lifetimes(struct bed *bed, unsigned int bound_ms, struct observed *o)
+/* Each kind of lot, and with it the lifetimes. */
+static void probe_lives(struct bed *bed, unsigned int bound_ms, struct observed *o)
 {
-	size_t mark = bed->socket_count, i, l;
-	struct lot lots[NAT_PROTOCOLS + 1];
-	const size_t count = sizeof(lots) / sizeof(lots[0]);
+	static const struct {
+		enum nat_protocol protocol;
+		enum lot_kind kind;
+	} kinds[] = {{NAT_UDP, LOT_IDLE},      {NAT_TCP, LOT_IDLE},   {NAT_ICMP, LOT_IDLE},
+		     {NAT_TCP, LOT_HALF_OPEN}, {NAT_TCP, LOT_CLOSED}, {NAT_TCP, LOT_RESET}};
+	enum { COUNT = sizeof(kinds) / sizeof(kinds[0]) };
+	AUTO_FREE struct lot *lots = calloc(COUNT, sizeof(*lots));
 	struct stray stray;
+	const struct agenda agenda = {.lots = lots, .lot_count = COUNT, .stray = &stray};
+	size_t mark = bed->socket_count, i;
+
+	if (!lots) {
+		bed->error = -ENOMEM;
+		return;
+	}
+	stray_begin(bed, o, &stray);
+	for (i = 0; i < COUNT; i++) {
+		lot_ages_up_to(&lots[i], bound_ms);
+		lot_open(bed, kinds[i].protocol, kinds[i].kind, o, &lots[i]);
+	}
+	ask_until(&agenda, UINT64_MAX);
+	stray_end(&stray, o);
+	for (i = 0; i < COUNT; i++)
+		lot_see(&lots[i], o);
+	bed_close_since(bed, mark);
+}
+
+/* What needs the lifetimes to compare with, all at one time. */
+static void probe_by_lives(struct bed *bed, struct observed *o)
+{
+	const struct seen *end = &o->seen[ASPECT_LIFETIME_END][NAT_UDP];
+	AUTO_FREE struct lot *busy = calloc(1, sizeof(*busy));
+	size_t mark = bed->socket_count;
+	struct agenda agenda = {.lots = busy, .lot_count = 1};
+	struct hold hold;
 	struct rest rest;
 
-	stray_begin(bed, o, &stray);
-	for (l = 0; l < NAT_PROTOCOLS; l++)
-		open_lot(bed, (enum nat_protocol)l, false, o, &lots[l]);
-	open_lot(bed, NAT_TCP, true, o, &lots[l]);
-	for (i = 0; i < AGES; i++) {
-		for (l = 0; l < count; l++)
-			ask(&lots[l], i, age_of(i, bound_ms));
-		stray_look(&stray);
+	if (!busy) {
+		bed->error = -ENOMEM;
+		return;
 	}
-	stray_end(&stray, o);
-	for (l = 0; l < count; l++)
-		see_lot(o, &lots[l]);
-	bed_close_since(bed, mark);
+	agenda.hold = &hold;
+	if (end->known) {
+		lot_ages_around(busy, (unsigned int)end->value);
+		lot_open(bed, NAT_UDP, LOT_BUSY, o, busy);
+	}
+	hold_begin(bed, o, &hold);
 	rest_begin(bed, o, &rest);
-	probe_refresh(bed, o);
+	probe_refresh(bed, &agenda, o);
+	ask_until(&agenda, UINT64_MAX);
 	rest_end(&rest, o);
+	hold_see(&hold, o);
+	if (end->known)
+		lot_see(busy, o);
+	else
+		unseen(o, ASPECT_BUSY_LIFETIME, NAT_UDP, "no lifetime was seen to end");
 	bed_close_since(bed, mark);
+}
+
+void probe_lifetimes(struct bed *bed, unsigned int bound_ms, struct observed *o)
+{
+	probe_lives(bed, bound_ms, o);
+	probe_by_lives(bed, o);
 }
 
 /*
@@ -302,12 +260,13 @@ void probe_kernel_refresh(struct bed *bed, struct observed *o)
 {
 	const struct seen *passes = &o->seen[ASPECT_PASSES][NAT_UDP];
 	struct speech speech = speech_begin(bed, NAT_UDP);
+	const struct agenda nothing = {0};
 	size_t mark = bed->socket_count;
 
 	if (!passes->known || !passes->value ||
 	    netns_sysctl(bed->router, "net/netfilter/nf_conntrack_udp_timeout", "1") < 0 ||
 	    netns_sysctl(bed->router, "net/netfilter/nf_conntrack_udp_timeout_stream", "1") < 0)
 		return;
-	try_refresh(&speech, 1000, o);
+	try_refresh(&speech, 1000, &nothing, o);
 	bed_close_since(bed, mark);
 }

@@ -47,6 +47,15 @@ enum aspect {
 	ASPECT_REST,       /* whether the port of a mapping that ended is not given away at once */
 	ASPECT_TRANSITORY, /* as ASPECT_LIFETIME, of a TCP connection that is half open */
 	ASPECT_TRANSITORY_END,
+	ASPECT_CLOSED, /* and of one that both sides have closed */
+	ASPECT_CLOSED_END,
+	ASPECT_RESET, /* and of one that its peer has reset */
+	ASPECT_RESET_END,
+	ASPECT_HELD, /* whether an open connection keeps the mapping that it shares with a closed
+			one */
+	ASPECT_BUSY, /* whether the packets of a busy flow arrive as they were sent */
+	ASPECT_BUSY_LIFETIME, /* as ASPECT_LIFETIME, of a UDP flow that was busy */
+	ASPECT_BUSY_LIFETIME_END,
 	ASPECT_ERRORS, /* whether an ICMP error from outside reaches the inside, translated */
 	ASPECT_STRANGE_ERRORS,  /* the same from somebody in between */
 	ASPECT_ERRORS_KILL,     /* whether such an error ends the mapping */

@@ -21,10 +21,18 @@ void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, str
  */
 void probe_exhaustion(struct bed *bed, struct observed *o);
 void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+/*
+ * The same, alone, where it takes ports that nobody can know: in a bed whose NAT is
+ * cornered_nat(), which has only so many.
+ */
+void probe_cornered(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+struct nat cornered_nat(const struct nat *nat);
 void probe_unsolicited(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 void probe_errors(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 /* Gateways that edit payload. After the filtering. */
 void probe_payload(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+/* Whether packets of a busy flow arrive as they were sent. */
+void probe_busy(struct bed *bed, struct observed *o);
 /* Packets that do not fit, and fragments. */
 void probe_sizes(struct bed *bed, struct observed *o);
 /* Whether mappings can be asked for. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Packets that probes make and read by hand: ICMP, SYNs, fragments. */
+/* Packets that probes make and read by hand: ICMP, fragments. */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -10,17 +10,7 @@
 
 #include "base/checksum.h"
 #include "conform/bed.h"
-
-static void put16(uint8_t *bytes, uint16_t value)
-{
-	bytes[0] = (uint8_t)(value >> 8);
-	bytes[1] = (uint8_t)value;
-}
-
-static uint16_t get16(const uint8_t *bytes)
-{
-	return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
+#include "conform/bytes.h"
 
 static void send_icmp(struct bed *bed, int fd, const struct addr *to, const uint8_t *bytes,
 		      size_t length)
@@ -117,28 +107,6 @@ void bed_send_error(struct bed *bed, int fd, const struct addr *to, const struct
 	if (error->twist == TWIST_CHECKSUM)
 		bytes[2] = (uint8_t)~bytes[2];
 	send_icmp(bed, fd, to, bytes, length);
-}
-
-bool bed_next_syn(int tap, uint16_t port, struct endpoint *ret_from)
-{
-	const uint8_t syn = 0x02, ack = 0x10;
-	uint8_t packet[256], *tcp;
-	uint32_t address;
-	size_t header;
-	ssize_t n;
-
-	while (tap >= 0 && (n = recv(tap, packet, sizeof(packet), MSG_DONTWAIT)) >= 0) {
-		header = n ? (packet[0] & 0xfU) * 4U : 0;
-		if (header < IP_HEADER || (size_t)n < header + 20)
-			continue;
-		tcp = packet + header;
-		if (get16(tcp + 2) != port || (tcp[13] & (syn | ack)) != syn)
-			continue;
-		memcpy(&address, packet + 12, sizeof(address));
-		*ret_from = (struct endpoint){.addr = addr_from_ipv4(address), .port = get16(tcp)};
-		return true;
-	}
-	return false;
 }
 
 static bool read_quoted(const uint8_t *ip, size_t length, struct bed_icmp *ret)

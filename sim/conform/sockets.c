@@ -264,6 +264,13 @@ bool bed_connected(int fd)
 	       info.tcpi_state == TCP_ESTABLISHED;
 }
 
+int bed_udp_tap(struct bed *bed, enum bed_side side, const struct addr *local)
+{
+	const struct endpoint endpoint = {.addr = *local};
+
+	return bound(bed, side, SOCK_RAW, IPPROTO_UDP, &endpoint);
+}
+
 int bed_tcp_tap(struct bed *bed, enum bed_side side, const struct addr *local)
 {
 	const struct endpoint endpoint = {.addr = *local};

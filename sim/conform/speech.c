@@ -9,7 +9,7 @@ struct speech speech_begin(struct bed *bed, enum nat_protocol protocol)
 	return (struct speech){.bed = bed, .protocol = protocol};
 }
 
-static int ear(struct speech *speech, size_t peer, uint16_t port)
+int speech_ear(struct speech *speech, size_t peer, uint16_t port)
 {
 	int *ear = &speech->ears[peer][port == PORT_B];
 	struct endpoint local = bed_peer(speech->bed, peer, port);
@@ -99,7 +99,7 @@ bool speaker_speak(struct speaker *speaker, size_t peer, uint16_t port, struct e
 {
 	struct speech *speech = speaker->speech;
 	struct endpoint to = bed_peer(speech->bed, peer, port);
-	int at = ear(speech, peer, port);
+	int at = speech_ear(speech, peer, port);
 	uint32_t number = tell(speaker, &to);
 
 	bed_settle(speech->bed);
@@ -127,14 +127,16 @@ void speaker_utter(struct speaker *speaker, size_t peer, uint16_t port)
 {
 	struct endpoint to = bed_peer(speaker->speech->bed, peer, port);
 
-	ear(speaker->speech, peer, port);
+	speech_ear(speaker->speech, peer, port);
 	tell(speaker, &to);
 }
 
-void speaker_speak_to(struct speaker *speaker, const struct endpoint *to)
+uint32_t speaker_speak_to(struct speaker *speaker, const struct endpoint *to)
 {
-	tell(speaker, to);
+	uint32_t number = tell(speaker, to);
+
 	bed_settle(speaker->speech->bed);
+	return number;
 }
 
 void speaker_listen(struct speaker *speaker)
@@ -163,7 +165,7 @@ bool speaker_knock(struct speaker *speaker, size_t peer, uint16_t port, const st
 	speaker_listen(speaker);
 	switch (speech->protocol) {
 	case NAT_UDP:
-		number = bed_send(speech->bed, ear(speech, peer, port), at);
+		number = bed_send(speech->bed, speech_ear(speech, peer, port), at);
 		break;
 	case NAT_TCP:
 		fd = bed_tcp(speech->bed, BED_OUTSIDE, &from);
@@ -172,8 +174,8 @@ bool speaker_knock(struct speaker *speaker, size_t peer, uint16_t port, const st
 	case NAT_ICMP:
 	case NAT_PROTOCOLS:
 		number = ++speech->sequence;
-		bed_send_echo(speech->bed, ear(speech, peer, port), &at->addr, ICMP_ECHO, at->port,
-			      (uint16_t)number);
+		bed_send_echo(speech->bed, speech_ear(speech, peer, port), &at->addr, ICMP_ECHO,
+			      at->port, (uint16_t)number);
 		break;
 	}
 	return heard_inside(speaker, number, ret_from);

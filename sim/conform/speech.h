@@ -34,13 +34,17 @@ struct speaker {
 
 struct speech speech_begin(struct bed *bed, enum nat_protocol protocol);
 
+/* The socket that hears what is said to that port of @peer. */
+int speech_ear(struct speech *speech, size_t peer, uint16_t port);
+
 struct speaker speaker_make(struct speech *speech, size_t host, uint16_t port);
 /* Speak to port @port of @peer. Returns whether it arrived, *ret then being the source it saw. */
 bool speaker_speak(struct speaker *speaker, size_t peer, uint16_t port, struct endpoint *ret);
 /* The same without waiting for what becomes of it. */
 void speaker_utter(struct speaker *speaker, size_t peer, uint16_t port);
-/* Speak to any endpoint, with nobody asked whether it arrived. */
-void speaker_speak_to(struct speaker *speaker, const struct endpoint *to);
+/* Speak to any endpoint, with nobody asked whether it arrived. UDP: returns the message's number.
+ */
+uint32_t speaker_speak_to(struct speaker *speaker, const struct endpoint *to);
 /*
  * @peer knocks from @port at @at. Returns whether @speaker heard it, and in *ret_from
  * (unless NULL) from whom.

@@ -4,43 +4,31 @@
  * mapping (RFC 7857 section 2.2).
  *
  * A simultaneous open needs an own SYN that nobody answers. The peer's port therefore
- * has a listener that is deaf: a socket filter drops what comes, so no reset goes back.
+ * has a listener that is deaf: a socket filter drops what comes, so no reset goes back. Where
+ * the own SYN comes from is where the peer's goes: there is nothing to predict.
  */
+#include "conform/endings.h"
 #include "conform/probes.h"
 #include "conform/speech.h"
 
 enum { PORT_DEAF = 7002 };
 
-static bool predict(struct speech *speech, const struct observed *o, struct speaker *speaker,
-		    struct endpoint *ret)
-{
-	const struct seen *mapping = &o->seen[ASPECT_MAPPING][NAT_TCP];
-	const struct seen *allocation = &o->seen[ASPECT_ALLOCATION][NAT_TCP];
-
-	if (mapping->known && mapping->value == ENDPOINT_INDEPENDENT)
-		return speaker_speak(speaker, 0, PORT_A, ret);
-	*ret = (struct endpoint){.addr = speech->bed->subject->externals[0],
-				 .port = speaker->local.port};
-	return allocation->known && allocation->value == PORTS_PRESERVING;
-}
-
-/* SYNs cross between a fresh socket and the deaf port. Returns whether both ends could begin. */
-static bool cross(struct speech *speech, const struct observed *o, struct endpoint *ret_local,
+/* SYNs cross between a fresh socket and the deaf port. Returns whether the own one got out. */
+static bool cross(struct speech *speech, struct endpoint *ret_local, struct endpoint *ret_external,
 		  bool *ret_met)
 {
 	struct bed *bed = speech->bed;
-	struct speaker speaker = speaker_make(speech, 0, bed_fresh_port(bed));
-	struct endpoint deaf = bed_peer(bed, 1, PORT_DEAF), external;
-	int own, other;
+	struct endpoint deaf = bed_peer(bed, 1, PORT_DEAF);
+	int tap = bed_tcp_tap(bed, BED_OUTSIDE, &deaf.addr), own, other;
 
-	*ret_local = speaker.local;
-	if (!predict(speech, o, &speaker, &external))
-		return false;
-	own = bed_tcp(bed, BED_INSIDE, &speaker.local);
+	*ret_local = bed_host(bed, 0, bed_fresh_port(bed));
+	own = bed_tcp(bed, BED_INSIDE, ret_local);
 	bed_connect(bed, own, &deaf);
 	bed_settle(bed);
+	if (!bed_next_syn(tap, PORT_DEAF, ret_external))
+		return false;
 	other = bed_tcp(bed, BED_OUTSIDE, &deaf);
-	bed_connect(bed, other, &external);
+	bed_connect(bed, other, ret_external);
 	bed_settle(bed);
 	*ret_met = bed_connected(own) && bed_connected(other);
 	return true;
@@ -49,66 +37,36 @@ static bool cross(struct speech *speech, const struct observed *o, struct endpoi
 static void probe_simultaneous(struct speech *speech, struct observed *o)
 {
 	struct bed *bed = speech->bed;
-	struct endpoint deaf = bed_peer(bed, 1, PORT_DEAF), local;
-	char text[2][ENDPOINT_TEXT_MAX];
-	bool met = false, begun;
+	struct endpoint deaf = bed_peer(bed, 1, PORT_DEAF), local, external;
+	char text[3][ENDPOINT_TEXT_MAX];
+	bool met = false;
 
 	bed_deafen(bed, bed_listen(bed, BED_OUTSIDE, &deaf));
-	begun = cross(speech, o, &local, &met);
-	/* The port that was predicted may be another's, at random; not twice. */
-	if (begun && !met)
-		begun = cross(speech, o, &local, &met);
-	if (begun)
-		see(o, ASPECT_SIMULTANEOUS, NAT_TCP, met, "SYNs between %s and %s cross and %s",
-		    endpoint_format(&local, text[0]), endpoint_format(&deaf, text[1]),
-		    met ? "connect" : "do not connect");
+	if (cross(speech, &local, &external, &met))
+		see(o, ASPECT_SIMULTANEOUS, NAT_TCP, met,
+		    "SYNs between %s, seen as %s, and %s cross and %s",
+		    endpoint_format(&local, text[0]), endpoint_format(&external, text[1]),
+		    endpoint_format(&deaf, text[2]), met ? "connect" : "do not connect");
 	else
-		unseen(o, ASPECT_SIMULTANEOUS, NAT_TCP,
-		       "the peer cannot know the endpoint to connect to");
+		unseen(o, ASPECT_SIMULTANEOUS, NAT_TCP, "the own SYN does not get out");
 }
 
-/*
- * What is left of the mapping after the peer's reset. The very connection cannot be
- * opened again from outside, whatever the mapping: conntrack remembers its end. Where
- * the filter is not as strict as that, the peer knocks from its other port; where ports are
- * drawn and mappings serve all peers, the host speaks to another one and has the port it
- * had, or a new one. Else no packet tells the difference.
- */
-static void probe_reset(struct speech *speech, struct observed *o)
+/* What is left of the mapping after the peer's reset: whether the peer is still let in. */
+static void probe_reset(struct bed *bed, struct observed *o)
 {
-	const struct seen *allocation = &o->seen[ASPECT_ALLOCATION][NAT_TCP];
-	const struct seen *filtering = &o->seen[ASPECT_FILTERING][NAT_TCP];
-	const struct seen *mapping = &o->seen[ASPECT_MAPPING][NAT_TCP];
-	struct bed *bed = speech->bed;
-	struct speaker speaker = speaker_make(speech, 0, bed_fresh_port(bed));
-	struct endpoint external, again;
+	const struct endings endings = endings_begin(bed, ENDING_RESET);
+	struct endpoint local = bed_host(bed, 0, bed_fresh_port(bed));
 	char text[ENDPOINT_TEXT_MAX];
-	const char *how;
+	struct ended ended;
 	bool alive;
 
-	if (!speaker_speak(&speaker, 0, PORT_A, &external) || !allocation->known ||
-	    !filtering->known) {
-		unseen(o, ASPECT_RST_KILLS, NAT_TCP, "ports or filtering are not known");
+	if (!ended_make(&endings, &local, &ended)) {
+		unseen(o, ASPECT_RST_KILLS, NAT_TCP, "no connection comes about");
 		return;
 	}
-	/* The newest socket is the peer's end: closing it, abruptly, sends the reset. */
-	bed_close_since(bed, bed->socket_count - 1);
-	bed_settle(bed);
-	if (filtering->value != ADDRESS_AND_PORT_DEPENDENT) {
-		alive = speaker_knock(&speaker, 0, PORT_B, &external, NULL);
-		how = "a connection from its other port";
-	} else if (allocation->value != PORTS_PRESERVING && mapping->known &&
-		   mapping->value == ENDPOINT_INDEPENDENT) {
-		alive = speaker_speak(&speaker, 1, PORT_A, &again) &&
-			endpoint_equal(&external, &again);
-		how = "the host speaks to another peer, and its old port";
-	} else {
-		unseen(o, ASPECT_RST_KILLS, NAT_TCP,
-		       "with so strict a filter, and such ports, it makes no difference");
-		return;
-	}
-	see(o, ASPECT_RST_KILLS, NAT_TCP, !alive, "the peer resets %s; then %s %s",
-	    endpoint_format(&external, text), how, alive ? "is there" : "is not");
+	alive = ended_answers(&endings, &ended);
+	see(o, ASPECT_RST_KILLS, NAT_TCP, !alive, "the peer resets %s; what it says next %s",
+	    endpoint_format(&ended.external, text), alive ? "gets in" : "does not get in");
 }
 
 void probe_tcp(struct bed *bed, struct observed *o)
@@ -117,6 +75,6 @@ void probe_tcp(struct bed *bed, struct observed *o)
 	struct speech speech = speech_begin(bed, NAT_TCP);
 
 	probe_simultaneous(&speech, o);
-	probe_reset(&speech, o);
+	probe_reset(bed, o);
 	bed_close_since(bed, mark);
 }

@@ -59,15 +59,24 @@ Test(lifetimes, another_lifetime_is_caught, .timeout = 60)
 	expect_caught(lie);
 }
 
-Test(lifetimes, another_life_of_half_open_connections_is_caught, .timeout = 60)
+/* Of one that opens, and of one that is over, however it ended. */
+Test(lifetimes, another_life_of_connections_that_are_not_established_is_caught, .timeout = 60)
 {
-	struct lie lie = {.lifetime_ms = 700, .axis = "timers: transitory", .protocol = "tcp"};
+	static const char *const axes[] = {"timers: transitory, opening",
+					   "timers: transitory, closed",
+					   "timers: transitory, reset"};
+	struct lie lie = {.lifetime_ms = 700, .protocol = "tcp"};
 
 	lie.truth = lie.declared = short_lived(600, 0);
-	lie.truth.timers.tcp_transitory = 300;
-	lie.declared.timers.tcp_transitory = 500;
-	expect_caught(lie);
-	lie.truth.timers.tcp_transitory = 500;
+	for (size_t i = 0; i < 3; i++) {
+		lie.axis = axes[i];
+		lie.truth.timers.tcp_transitory = i % 2 ? 500 : 300;
+		lie.declared.timers.tcp_transitory = i % 2 ? 300 : 500;
+		expect_caught(lie);
+	}
+	/* As long as an established one: closing changes nothing. */
+	lie.axis = axes[1];
+	lie.truth.timers.tcp_transitory = 600;
 	lie.declared.timers.tcp_transitory = 300;
 	expect_caught(lie);
 }

@@ -386,9 +386,9 @@ Test(axes, a_half_open_connection_lives_as_long_as_declared_and_admitted)
 	nat.timers.tcp_transitory = 300;
 	see(&o, ASPECT_TRANSITORY, NAT_TCP, 290, "a SYN");
 	see(&o, ASPECT_TRANSITORY_END, NAT_TCP, 310, "%s", "");
-	cr_expect_eq(axis_of(&nat, &o, "timers: transitory", "tcp").holding, AXIS_HELD);
+	cr_expect_eq(axis_of(&nat, &o, "timers: transitory, opening", "tcp").holding, AXIS_HELD);
 	nat.timers.tcp_transitory = 400;
-	cr_expect_eq(axis_of(&nat, &o, "timers: transitory", "tcp").holding, AXIS_BROKEN);
+	cr_expect_eq(axis_of(&nat, &o, "timers: transitory, opening", "tcp").holding, AXIS_BROKEN);
 	nat.timers.filter[NAT_TCP] = 300;
-	cr_expect_eq(axis_of(&nat, &o, "timers: transitory", "tcp").holding, AXIS_HELD);
+	cr_expect_eq(axis_of(&nat, &o, "timers: transitory, opening", "tcp").holding, AXIS_HELD);
 }

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Is a busy flow's last packet treated as its first?
+ *
+ * A NAT may treat a flow otherwise once it knows it well: by a shorter way through its
+ * rules, a faster one through its hardware. Nobody outside may see that. So packets are made by
+ * hand, half of them without a checksum (RFC 768: zero, which must stay zero) and of
+ * different lengths, and each that arrives is compared with what was sent: source
+ * endpoint, length, payload, checksum, and as many hops taken off its TTL as off the first one's.
+ */
+#include "conform/busy.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/checksum.h"
+#include "conform/bytes.h"
+#include "conform/probes.h"
+
+enum {
+	IP_HEADER = 20,
+	UDP_HEADER = 8,
+	PSEUDO_HEADER = 12,
+	PAYLOAD_MAX = 64,
+	PACKET_MAX = IP_HEADER + UDP_HEADER + PAYLOAD_MAX,
+	BATCH = 100,   /* as many as socket buffers hold for certain */
+	ANSWERED = 10, /* every tenth */
+	TTL = 60,
+};
+
+struct burst {
+	struct bed *bed;
+	struct speaker *speaker;
+	struct endpoint peer;
+	int out, tap, ear;
+	uint8_t ttl; /* of the first packet, when it arrived */
+	struct busy *busy;
+};
+
+static size_t payload_size(unsigned int number)
+{
+	return 4 + number % (PAYLOAD_MAX - 3);
+}
+
+static bool without_checksum(unsigned int number)
+{
+	return number % 2 == 0;
+}
+
+/* Over the pseudo header of @ip (RFC 768); 0 when a checksum that is in place is right. */
+static uint16_t udp_checksum(const uint8_t *ip, const uint8_t *udp, size_t length)
+{
+	uint8_t bytes[PSEUDO_HEADER + PACKET_MAX] = {0};
+
+	memcpy(bytes, ip + 12, 8);
+	bytes[9] = IPPROTO_UDP;
+	put16(bytes + 10, (unsigned int)length);
+	memcpy(bytes + PSEUDO_HEADER, udp, length);
+	return internet_checksum(bytes, PSEUDO_HEADER + length);
+}
+
+/* Packet @number from @from to @to, whole; returns its length. */
+static size_t compose(const struct endpoint *from, const struct endpoint *to, unsigned int number,
+		      uint8_t packet[PACKET_MAX])
+{
+	size_t size = payload_size(number), length = UDP_HEADER + size;
+	uint8_t *udp = packet + IP_HEADER;
+	uint16_t sum;
+
+	memset(packet, 0, PACKET_MAX);
+	packet[0] = 0x45;
+	packet[8] = TTL;
+	packet[9] = IPPROTO_UDP;
+	memcpy(packet + 12, from->addr.bytes, 4);
+	memcpy(packet + 16, to->addr.bytes, 4);
+	put16(udp, from->port);
+	put16(udp + 2, to->port);
+	put16(udp + 4, (unsigned int)length);
+	memset(udp + UDP_HEADER, (int)(number & 0xff), size);
+	put32(udp + UDP_HEADER, number);
+	if (!without_checksum(number)) {
+		sum = udp_checksum(packet, udp, length);
+		put16(udp + 6, sum ? sum : 0xffff);
+	}
+	return IP_HEADER + length;
+}
+
+static void send_packet(struct burst *b, unsigned int number)
+{
+	const struct endpoint host = {.addr = b->peer.addr};
+	uint8_t packet[PACKET_MAX];
+	size_t length = compose(&b->speaker->local, &b->peer, number, packet);
+
+	bed_send_bytes(b->bed, b->out, &host, packet, length);
+}
+
+/* What is wrong with a packet that arrived; NULL for nothing. */
+static const char *compare(const struct burst *b, const uint8_t *packet, size_t length)
+{
+	const uint8_t *udp = packet + IP_HEADER;
+	uint8_t expected[PACKET_MAX];
+	unsigned int number = get32(udp + UDP_HEADER);
+	size_t size = compose(&b->busy->external, &b->peer, number, expected);
+
+	if (memcmp(packet + 12, expected + 12, 4) != 0 || get16(udp) != b->busy->external.port)
+		return "has another source";
+	if (length != size || get16(udp + 4) != size - IP_HEADER)
+		return "has another length";
+	if (memcmp(udp + UDP_HEADER, expected + IP_HEADER + UDP_HEADER, payload_size(number)) != 0)
+		return "has another payload";
+	if (packet[8] != b->ttl)
+		return "has another TTL";
+	if (without_checksum(number))
+		return get16(udp + 6) ? "has got a checksum" : NULL;
+	if (get16(udp + 6) == 0)
+		return "has lost its checksum";
+	return udp_checksum(packet, udp, length - IP_HEADER) ? "has a wrong checksum" : NULL;
+}
+
+static void take_arrived(struct burst *b)
+{
+	uint8_t packet[PACKET_MAX];
+	struct busy *busy = b->busy;
+	unsigned int number;
+	const char *how;
+	ssize_t n;
+
+	while (b->tap >= 0 &&
+	       (n = recv(b->tap, packet, sizeof(packet), MSG_DONTWAIT | MSG_TRUNC)) >= 0) {
+		if (n < IP_HEADER + UDP_HEADER + 4 || n > PACKET_MAX || packet[0] != 0x45 ||
+		    get16(packet + IP_HEADER + 2) != b->peer.port)
+			continue;
+		number = get32(packet + IP_HEADER + UDP_HEADER);
+		if (busy->arrived == 0) {
+			memcpy(busy->external.addr.bytes, packet + 12, 4);
+			busy->external.addr.family = AF_INET;
+			busy->external.port = get16(packet + IP_HEADER);
+			b->ttl = packet[8];
+		}
+		busy->arrived++;
+		how = compare(b, packet, (size_t)n);
+		if (how && !busy->how) {
+			busy->how = how;
+			busy->changed = number;
+		}
+	}
+}
+
+/* The peer's socket and the host's, emptied; @last is the number of the last answer. */
+static void take_answers(struct burst *b, const uint32_t answers[], size_t count)
+{
+	struct endpoint from;
+	size_t i;
+
+	bed_heard(b->bed, b->ear, 0, NULL); /* which nothing is: all that came is taken */
+	for (i = 0; i < count; i++)
+		b->busy->answers += bed_heard(b->bed, b->speaker->fd, answers[i], &from) &&
+				    endpoint_equal(&from, &b->peer);
+}
+
+static void send_batch(struct burst *b, unsigned int first, unsigned int last)
+{
+	uint32_t answers[BATCH / ANSWERED + 1];
+	size_t count = 0;
+	unsigned int number;
+
+	for (number = first; number <= last; number++) {
+		send_packet(b, number);
+		if (number % ANSWERED == 0)
+			answers[count++] = bed_send(b->bed, b->ear, &b->busy->external);
+	}
+	bed_settle(b->bed);
+	take_arrived(b);
+	take_answers(b, answers, count);
+}
+
+bool busy_make(struct speaker *speaker, size_t peer, struct busy *ret)
+{
+	struct bed *bed = speaker->speech->bed;
+	struct burst b = {.bed = bed,
+			  .speaker = speaker,
+			  .peer = bed_peer(bed, peer, PORT_A),
+			  .ear = speech_ear(speaker->speech, peer, PORT_A),
+			  .busy = ret};
+	size_t mark = bed->socket_count;
+	unsigned int sent;
+
+	*ret = (struct busy){.arrived = 0};
+	b.out = bed_packets(bed, BED_INSIDE);
+	b.tap = bed_udp_tap(bed, BED_OUTSIDE, &b.peer.addr);
+	send_batch(&b, 1, 1);
+	for (sent = 1; sent < BUSY_PACKETS && ret->arrived; sent += BATCH)
+		send_batch(&b, sent + 1, sent + BATCH < BUSY_PACKETS ? sent + BATCH : BUSY_PACKETS);
+	bed_close_since(bed, mark);
+	return ret->arrived > 0;
+}
+
+void probe_busy(struct bed *bed, struct observed *o)
+{
+	size_t mark = bed->socket_count;
+	struct speech speech = speech_begin(bed, NAT_UDP);
+	struct speaker speaker = speaker_make(&speech, 0, bed_fresh_port(bed));
+	char text[2][ENDPOINT_TEXT_MAX];
+	struct busy busy;
+
+	if (!busy_make(&speaker, 0, &busy))
+		unseen(o, ASPECT_BUSY, NAT_UDP, "nothing gets out");
+	else if (busy.how)
+		see(o, ASPECT_BUSY, NAT_UDP, false, "packet %u of %d from %s %s", busy.changed,
+		    BUSY_PACKETS, endpoint_format(&speaker.local, text[0]), busy.how);
+	else
+		see(o, ASPECT_BUSY, NAT_UDP,
+		    busy.arrived == BUSY_PACKETS && busy.answers == BUSY_PACKETS / ANSWERED,
+		    "%u of %d packets of %s arrive unchanged as from %s, and %u of %d answers",
+		    busy.arrived, BUSY_PACKETS, endpoint_format(&speaker.local, text[0]),
+		    endpoint_format(&busy.external, text[1]), busy.answers,
+		    BUSY_PACKETS / ANSWERED);
+	bed_close_since(bed, mark);
+}
