@@ -101,8 +101,11 @@ static const char *compare(const struct burst *b, const uint8_t *packet, size_t 
 	const uint8_t *udp = packet + IP_HEADER;
 	uint8_t expected[PACKET_MAX];
 	unsigned int number = get32(udp + UDP_HEADER);
-	size_t size = compose(&b->busy->external, &b->peer, number, expected);
+	size_t size;
 
+	if (number == 0 || number > BUSY_PACKETS)
+		return "has another payload";
+	size = compose(&b->busy->external, &b->peer, number, expected);
 	if (memcmp(packet + 12, expected + 12, 4) != 0 || get16(udp) != b->busy->external.port)
 		return "has another source";
 	if (length != size || get16(udp + 4) != size - IP_HEADER)
@@ -122,7 +125,6 @@ static void take_arrived(struct burst *b)
 {
 	uint8_t packet[PACKET_MAX];
 	struct busy *busy = b->busy;
-	unsigned int number;
 	const char *how;
 	ssize_t n;
 
@@ -131,7 +133,6 @@ static void take_arrived(struct burst *b)
 		if (n < IP_HEADER + UDP_HEADER + 4 || n > PACKET_MAX || packet[0] != 0x45 ||
 		    get16(packet + IP_HEADER + 2) != b->peer.port)
 			continue;
-		number = get32(packet + IP_HEADER + UDP_HEADER);
 		if (busy->arrived == 0) {
 			memcpy(busy->external.addr.bytes, packet + 12, 4);
 			busy->external.addr.family = AF_INET;
@@ -142,7 +143,7 @@ static void take_arrived(struct burst *b)
 		how = compare(b, packet, (size_t)n);
 		if (how && !busy->how) {
 			busy->how = how;
-			busy->changed = number;
+			busy->changed = busy->arrived;
 		}
 	}
 }

@@ -10,8 +10,8 @@ enum { BUSY_PACKETS = 600 };
 struct busy {
 	struct endpoint external;      /* as the first packet was seen */
 	unsigned int arrived, answers; /* of BUSY_PACKETS; and of BUSY_PACKETS / BUSY_ANSWERED */
-	unsigned int changed; /* number of the first packet that was, with 1 for the first */
-	const char *how;      /* what was changed about it; NULL while nothing was */
+	unsigned int changed;          /* the first packet that was: the how manieth to arrive */
+	const char *how;               /* what was changed about it; NULL while nothing was */
 };
 
 /*

@@ -151,6 +151,20 @@ static int observe_hairpinning(const struct subject *subject, struct observed *o
 	return bed->error;
 }
 
+/* What takes few ports, of rules whose range cannot be cut down: the kernel's, or somebody's own.
+ */
+static void probe_few_ports(struct bed *bed, struct observed *o)
+{
+	int protocol;
+
+	for (protocol = NAT_UDP; protocol <= NAT_TCP; protocol++)
+		if (passes(o, (enum nat_protocol)protocol) &&
+		    !o->seen[ASPECT_HAIRPINNING][protocol].known)
+			probe_chance(bed, (enum nat_protocol)protocol, o);
+	if (passes(o, NAT_UDP) && !o->seen[ASPECT_EXHAUSTION][NAT_UDP].known)
+		probe_low_exhaustion(bed, o);
+}
+
 static int observe_all(const struct subject *subject, enum thoroughness thoroughness,
 		       unsigned int lifetime_ms, struct observed *ret, struct diag *d)
 {
@@ -166,6 +180,9 @@ static int observe_all(const struct subject *subject, enum thoroughness thorough
 	if (subject->external_count > 1)
 		probe_pool(bed, ret);
 	probe_forwards(bed, ret);
+	if (thoroughness == CONFORM_WHOLE &&
+	    (subject->nat->kind == NAT_MASQUERADE || subject->nat->kind == NAT_CUSTOM))
+		probe_few_ports(bed, ret);
 	if (lifetime_ms &&
 	    (subject->nat->kind == NAT_TRANSLATE || subject->nat->kind == NAT_CUSTOM))
 		probe_lifetimes(bed, lifetime_ms + lifetime_ms / 3, ret);

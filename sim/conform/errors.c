@@ -65,7 +65,7 @@ static void probe_flow(struct speech *speech, struct observed *o)
 	    told ? "arrives" : "does not arrive");
 }
 
-static void probe_unmatched(struct bed *bed, struct observed *o)
+static void probe_unmatched(struct bed *bed, enum nat_protocol protocol, struct observed *o)
 {
 	static const uint32_t nobody = 0x03030303;
 	struct bed_error error = {.type = ICMP_TIME_EXCEEDED,
@@ -87,7 +87,7 @@ static void probe_unmatched(struct bed *bed, struct observed *o)
 	if (arrived)
 		value = addr_equal(&message.from, &bed->hosts[0]) ? UNMATCHED_LEAKED
 								  : UNMATCHED_TRANSLATED;
-	see(o, ASPECT_UNMATCHED, NAT_UDP, (int)value,
+	see(o, ASPECT_UNMATCHED, protocol, (int)value,
 	    "time exceeded about a packet that never was %s%s",
 	    arrived ? "leaves as from " : "does not leave",
 	    arrived ? addr_format(&message.from, text) : "");
@@ -102,7 +102,8 @@ static const struct oddity {
 	{TWIST_CHECKSUM, ASPECT_BAD_CHECKSUM, "a wrong checksum"},
 	{TWIST_INNER_IP, ASPECT_BAD_INNER_IP, "a wrong IP checksum in what it quotes"},
 	{TWIST_OPTIONS, ASPECT_INNER_OPTIONS, "IP options in what it quotes"},
-	{TWIST_INNER_TRANSPORT, ASPECT_INNER_TRANSPORT, "a wrong UDP checksum in what it quotes"},
+	{TWIST_INNER_TRANSPORT, ASPECT_INNER_TRANSPORT,
+	 "a wrong transport checksum in what it quotes"},
 	{TWIST_EXTENSION, ASPECT_EXTENSIONS, "an extension (RFC 4884)"},
 };
 
@@ -119,24 +120,26 @@ static void probe_twisted(struct speech *speech, struct observed *o)
 		/* Each about a flow of its own: an error may have ended the one before. */
 		speaker = speaker_make(speech, 0, bed_fresh_port(speech->bed));
 		if (!speaker_speak(&speaker, 0, PORT_A, &error.from)) {
-			unseen(o, odd->aspect, NAT_UDP, "nothing gets out");
+			unseen(o, odd->aspect, speech->protocol, "nothing gets out");
 			continue;
 		}
 		error.twist = odd->twist;
 		told = complain(speech, 0, error, &speaker.local);
-		see(o, odd->aspect, NAT_UDP, told, "host unreachable with %s %s", odd->what,
-		    told ? "arrives" : "does not arrive");
+		see(o, odd->aspect, speech->protocol, told, "host unreachable with %s %s",
+		    odd->what, told ? "arrives" : "does not arrive");
 	}
 }
 
 void probe_errors(struct bed *bed, enum nat_protocol protocol, struct observed *o)
 {
 	size_t mark = bed->socket_count;
+	const struct seen *udp = &o->seen[ASPECT_PASSES][NAT_UDP];
 	struct speech speech = speech_begin(bed, protocol);
 
 	probe_flow(&speech, o);
-	if (protocol == NAT_UDP) {
-		probe_unmatched(bed, o);
+	/* Which flow an error is about makes no difference to what else is asked of it. */
+	if (protocol == NAT_UDP || (udp->known && !udp->value)) {
+		probe_unmatched(bed, protocol, o);
 		probe_twisted(&speech, o);
 	}
 	bed_close_since(bed, mark);

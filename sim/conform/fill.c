@@ -5,7 +5,9 @@
  * and an earlier mapping is there or was sacrificed.
  *
  * That takes a range that is small, or has been made so: conform_observe() gives
- * a second bed to a NAT whose range is too large.
+ * a second bed to a NAT whose range is too large. Where it cannot be made small, since the rules
+ * are the kernel's or somebody's own, sockets below 1024 may have one that is (RFC 4787 REQ-3a):
+ * Linux gives those from 512 on what is free from 600 to 1023.
  */
 #include "conform/fill.h"
 
@@ -13,41 +15,65 @@
 
 #include "conform/probes.h"
 
-enum { FILL_SPREAD = 512, FILL_MAX = 320, FILL_FAILURES = 8 };
+enum {
+	FILL_SPREAD = 512,
+	FILL_MAX = 320,
+	FILL_FAILURES = 8,
+	LOW_FIRST = 600,
+	LOW_COUNT = 424,
+	FILLER = 5,
+	LOW_FILLER = 4,
+};
 
 /* A host that opened sockets until it got nowhere. */
 struct filling {
 	struct speaker first, last;
 	struct endpoint external; /* of the first */
-	int icmp;                 /* hears what the host is told */
+	int icmp[2];              /* hear what the host is told, and who helped it */
 	int low, high;            /* ports that were given */
 	unsigned int count;
 	bool full;
 };
 
 /*
+ * The socket that is opened after @made others. Below 1024, one host has what can be kept, and then
+ * another has the same.
+ */
+static struct speaker next_speaker(struct speech *speech, bool low, unsigned int made)
+{
+	if (!low)
+		return speaker_make(speech, FILLER, bed_fresh_port(speech->bed));
+	return speaker_make(speech, made < LOW_COUNT ? LOW_FILLER : FILLER,
+			    (uint16_t)(LOW_FIRST + made % LOW_COUNT));
+}
+
+/*
  * A NAT that draws at random may give up though a port is left, so one failure is not
  * the end.
  */
-static struct filling fill(struct speech *speech)
+static struct filling fill(struct speech *speech, bool low)
 {
+	const unsigned int most = low ? LOW_COUNT + FILL_FAILURES : FILL_MAX;
+	const struct endpoint filler = bed_host(speech->bed, FILLER, 0);
+	const struct endpoint helper = bed_host(speech->bed, LOW_FILLER, 0);
 	struct bed *bed = speech->bed;
-	struct filling f = {.first = speaker_make(speech, 5, bed_fresh_port(bed))};
+	struct filling f = {.first = next_speaker(speech, low, 0)};
 	struct endpoint external;
-	unsigned int failures = 0;
+	unsigned int failures = 0, made = 1;
 	bool out;
 
-	f.icmp = bed_icmp(bed, BED_INSIDE, &f.first.local.addr);
+	f.icmp[0] = bed_icmp(bed, BED_INSIDE, &filler.addr);
+	f.icmp[1] = bed_icmp(bed, BED_INSIDE, &helper.addr);
 	f.last = f.first;
 	out = speaker_speak(&f.first, 2, PORT_A, &f.external);
 	external = f.external;
-	while (failures < FILL_FAILURES && f.count < FILL_MAX) {
+	while (failures < FILL_FAILURES && f.count < most) {
 		if (out) {
 			f.low = f.count == 0 || external.port < f.low ? external.port : f.low;
 			f.high = external.port > f.high ? external.port : f.high;
 			f.count++;
 		}
-		f.last = speaker_make(speech, 5, bed_fresh_port(bed));
+		f.last = next_speaker(speech, low, made++);
 		out = speaker_speak(&f.last, 2, PORT_A, &external);
 		failures = out ? 0 : failures + 1;
 	}
@@ -63,7 +89,7 @@ static void see_full(struct filling *f, enum nat_protocol protocol, const char *
 	int code = -1;
 	bool same;
 
-	while (bed_next_icmp(f->icmp, &message))
+	while (bed_next_icmp(f->icmp[0], &message) || bed_next_icmp(f->icmp[1], &message))
 		if (message.type == ICMP_DEST_UNREACH &&
 		    message.about_from.port == f->last.local.port)
 			code = message.code;
@@ -95,7 +121,7 @@ static void fill_small(struct speech *speech, struct observed *o)
 	enum nat_protocol protocol = speech->protocol;
 	int low = o->seen[ASPECT_LOWEST][protocol].value;
 	int high = o->seen[ASPECT_HIGHEST][protocol].value;
-	struct filling f = fill(speech);
+	struct filling f = fill(speech, false);
 
 	low = f.count && f.low < low ? f.low : low;
 	high = f.count && f.high > high ? f.high : high;
@@ -125,9 +151,28 @@ void probe_exhaustion(struct bed *bed, struct observed *o)
 {
 	size_t mark = bed->socket_count;
 	struct speech speech = speech_begin(bed, NAT_UDP);
-	struct filling f = fill(&speech);
+	struct filling f = fill(&speech, false);
 
 	if (f.full)
 		see_full(&f, NAT_UDP, "its range cut down: ", o);
+	bed_close_since(bed, mark);
+}
+
+void probe_low_exhaustion(struct bed *bed, struct observed *o)
+{
+	const struct seen *low = &o->seen[ASPECT_LOW_PORTS][NAT_UDP];
+	size_t mark = bed->socket_count;
+	struct speech speech = speech_begin(bed, NAT_UDP);
+	struct filling f;
+
+	if (!low->known || !low->value) {
+		unseen_full(o, NAT_UDP, "using up ports takes up to 64,512 mappings");
+		return;
+	}
+	f = fill(&speech, true);
+	if (f.full)
+		see_full(&f, NAT_UDP, "below 1024: ", o);
+	else
+		unseen_full(o, NAT_UDP, "using up ports takes more than hundreds of mappings");
 	bed_close_since(bed, mark);
 }

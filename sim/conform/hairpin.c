@@ -73,16 +73,21 @@ static void probe_error(struct speech *speech, const struct hairpin *m, struct o
 	    endpoint_format(&m->guest, text[1]));
 }
 
+enum nat_hairpinning hairpin_source(const struct bed *bed, const struct hairpin *h)
+{
+	if (!h->heard)
+		return HAIRPINNING_OFF;
+	return addr_equal(&h->from.addr, &bed->subject->externals[0]) ? HAIRPINNING_EXTERNAL_SOURCE
+								      : HAIRPINNING_INTERNAL_SOURCE;
+}
+
 void hairpin_see(struct speech *speech, const struct hairpin *m, const char *where,
 		 struct observed *o)
 {
 	enum nat_protocol protocol = speech->protocol;
-	enum nat_hairpinning value = HAIRPINNING_INTERNAL_SOURCE;
 	char text[3][ENDPOINT_TEXT_MAX];
 
-	if (addr_equal(&m->from.addr, &speech->bed->subject->externals[0]))
-		value = HAIRPINNING_EXTERNAL_SOURCE;
-	see(o, ASPECT_HAIRPINNING, protocol, (int)value,
+	see(o, ASPECT_HAIRPINNING, protocol, (int)hairpin_source(speech->bed, m),
 	    "%s%s heard %s at its external endpoint, as %s", where,
 	    endpoint_format(&m->host, text[0]), endpoint_format(&m->guest, text[1]),
 	    endpoint_format(&m->from, text[2]));

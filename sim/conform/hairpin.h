@@ -13,6 +13,9 @@ struct hairpin {
 	struct endpoint at, from;    /* where the guest sent to, and whom the host heard */
 };
 
+/* What a packet that was heard, or was not, shows. */
+enum nat_hairpinning hairpin_source(const struct bed *bed, const struct hairpin *h);
+
 /* Write down one that was heard, where @where, and whether ICMP errors about it pass. */
 void hairpin_see(struct speech *speech, const struct hairpin *h, const char *where,
 		 struct observed *o);

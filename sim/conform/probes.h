@@ -20,6 +20,8 @@ void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, str
  * enough to be filled, and says so. For where probe_ports() found it too large.
  */
 void probe_exhaustion(struct bed *bed, struct observed *o);
+/* The same for where a range cannot be made small: among the ports below 1024. */
+void probe_low_exhaustion(struct bed *bed, struct observed *o);
 void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 /*
  * The same, alone, where it takes ports that nobody can know: in a bed whose NAT is
@@ -27,6 +29,8 @@ void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct obser
  */
 void probe_cornered(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 struct nat cornered_nat(const struct nat *nat);
+/* The same for where a NAT cannot be made to have few ports, but has few below 1024. */
+void probe_chance(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 void probe_unsolicited(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 void probe_errors(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 /* Gateways that edit payload. After the filtering. */

@@ -38,27 +38,36 @@ void bed_send_echo(struct bed *bed, int fd, const struct addr *to, uint8_t type,
 	send_icmp(bed, fd, to, bytes, sizeof(bytes));
 }
 
-enum { IP_HEADER = 20, OPTIONS_LENGTH = 4, TRANSPORT = 8, QUOTE_PADDED = 128, EXTENSION = 12 };
+enum {
+	IP_HEADER = 20,
+	TCP_HEADER = 20,
+	OPTIONS_LENGTH = 4,
+	TRANSPORT = 8,
+	QUOTE_PADDED = 128,
+	EXTENSION = 12
+};
 
-/* The first eight bytes of what the error is about, as its transport header. */
-static void quote_transport(uint8_t *transport, const struct bed_error *error)
+/* The first eight bytes of what the error is about, as its transport header; TCP's checksum is
+ * further on. */
+static size_t quote_transport(uint8_t *transport, const struct bed_error *error)
 {
 	const uint16_t wrong = 0xdead, length = 12;
+	bool twisted = error->twist == TWIST_INNER_TRANSPORT;
 
 	if (error->protocol == IPPROTO_ICMP) {
 		transport[0] = ICMP_ECHO;
 		put16(transport + 4, error->from.port);
 		put16(transport + 6, 1);
 		put16(transport + 2, internet_checksum(transport, TRANSPORT));
-		return;
+		return TRANSPORT;
 	}
 	put16(transport, error->from.port);
 	put16(transport + 2, error->to.port);
-	if (error->protocol != IPPROTO_UDP)
-		return;
-	put16(transport + 4, length);
-	if (error->twist == TWIST_INNER_TRANSPORT)
-		put16(transport + 6, wrong);
+	if (error->protocol == IPPROTO_UDP)
+		put16(transport + 4, length);
+	if (twisted)
+		put16(transport + (error->protocol == IPPROTO_UDP ? 6 : 16), wrong);
+	return twisted && error->protocol == IPPROTO_TCP ? TCP_HEADER : TRANSPORT;
 }
 
 /* Returns the quoted packet's length. */
@@ -68,7 +77,7 @@ static size_t quote(uint8_t *ip, const struct bed_error *error)
 	size_t header = IP_HEADER + options;
 
 	ip[0] = (uint8_t)(0x40 | header / 4);
-	put16(ip + 2, (uint16_t)(header + (error->protocol == IPPROTO_TCP ? 20 : 12)));
+	put16(ip + 2, (uint16_t)(header + (error->protocol == IPPROTO_TCP ? TCP_HEADER : 12)));
 	ip[8] = 60;
 	ip[9] = error->protocol;
 	memcpy(ip + 12, error->from.addr.bytes, 4);
@@ -78,8 +87,7 @@ static size_t quote(uint8_t *ip, const struct bed_error *error)
 	put16(ip + 10, internet_checksum(ip, header));
 	if (error->twist == TWIST_INNER_IP)
 		ip[10] = (uint8_t)~ip[10];
-	quote_transport(ip + header, error);
-	return header + TRANSPORT;
+	return header + quote_transport(ip + header, error);
 }
 
 /* After a quote padded to its full length, an object of a class nobody knows (RFC 4884 section 7).

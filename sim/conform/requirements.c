@@ -46,7 +46,8 @@ static bool applies(const struct question *q, enum nat_protocol p)
 	const struct seen *translated = seen(q, ASPECT_TRANSLATED, p);
 
 	if (passes->known && !passes->value) {
-		say(q, REQUIREMENT_NOT_TESTED, "%.150s", passes->evidence);
+		say(q, REQUIREMENT_NOT_APPLICABLE, "no %s passes: %.130s", nat_protocol_name(p),
+		    passes->evidence);
 		return false;
 	}
 	if (translated->known && !translated->value) {
@@ -170,7 +171,7 @@ static void hairpinned_errors(const struct question *q, enum nat_protocol p)
 	if (s->known && s->value == HAIRPINNING_OFF)
 		say(q, REQUIREMENT_NOT_APPLICABLE, "there is no hairpinning");
 	else
-		one_of(q, ASPECT_HAIRPIN_ERRORS, p, YES);
+		one_of(q, s->known ? ASPECT_HAIRPIN_ERRORS : ASPECT_HAIRPINNING, p, YES);
 }
 
 /*
@@ -244,6 +245,7 @@ static void exhausted_prohibited(const struct question *q, enum nat_protocol p)
 static void resting(const struct question *q, enum nat_protocol p)
 {
 	const struct seen *filtering = seen(q, ASPECT_FILTERING, p);
+	const struct seen *rest = seen(q, ASPECT_REST, p);
 
 	if (filtering->known && filtering->value != ENDPOINT_INDEPENDENT) {
 		say(q, REQUIREMENT_NOT_APPLICABLE, "filtering depends on the peer (exception c)");
@@ -251,19 +253,22 @@ static void resting(const struct question *q, enum nat_protocol p)
 	}
 	one_of(q, ASPECT_REST, p, YES);
 	if (q->answer->meeting == REQUIREMENT_MET)
-		q->answer->meeting = REQUIREMENT_NOT_TESTED;
+		say(q, REQUIREMENT_NOT_TESTED, "2 minutes are not waited for; %.120s",
+		    rest->evidence);
 }
 
 static void limit(const struct question *q, enum nat_protocol p)
 {
-	(void)p;
+	if (!applies(q, p))
+		return;
 	if (q->nat->kind == NAT_TRANSLATE && q->nat->ports.block)
 		say(q, REQUIREMENT_MET, "declared: a subscriber gets %u ports at a time",
 		    q->nat->ports.block);
 	else if (q->nat->kind == NAT_TRANSLATE || q->nat->kind == NAT_MASQUERADE)
 		say(q, REQUIREMENT_NOT_MET, "nothing limits a subscriber's ports");
 	else
-		say(q, REQUIREMENT_NOT_TESTED, "these are somebody's own rules");
+		say(q, REQUIREMENT_NOT_TESTED,
+		    "these are somebody's own rules, and a limit may be anywhere below 64,512");
 }
 
 /* What natsim does not probe, with the reason. */
@@ -284,6 +289,8 @@ static void control(const struct question *q, enum nat_protocol p)
 /* Met by an aspect with a value among a set; or a question of its own. */
 #define SEEN(aspect, good) NULL, aspect, good
 #define ASKED(question) question, ASPECTS, 0
+/* Asked of UDP, or where none passes of TCP. */
+#define WHICHEVER NAT_PROTOCOLS
 
 static const struct requirement {
 	unsigned int rfc;
@@ -359,27 +366,28 @@ static const struct requirement {
 	 SEEN(ASPECT_MAPPING, BIT(ENDPOINT_INDEPENDENT))},
 	{5508, "REQ-2", "MUST", NAT_ICMP, "a query's mapping lives at least 1 minute",
 	 ASKED(icmp_lifetime)},
-	{5508, "REQ-3", "SHOULD", NAT_UDP, "errors with a wrong checksum are dropped",
+	{5508, "REQ-3", "SHOULD", WHICHEVER, "errors with a wrong checksum are dropped",
 	 SEEN(ASPECT_BAD_CHECKSUM, NO)},
-	{5508, "REQ-3a", "SHOULD", NAT_UDP, "and those that quote a wrong IP checksum",
+	{5508, "REQ-3a", "SHOULD", WHICHEVER, "and those that quote a wrong IP checksum",
 	 SEEN(ASPECT_BAD_INNER_IP, NO)},
-	{5508, "REQ-3b", "MUST", NAT_UDP, "IP options in the quoted packet do not matter",
+	{5508, "REQ-3b", "MUST", WHICHEVER, "IP options in the quoted packet do not matter",
 	 SEEN(ASPECT_INNER_OPTIONS, YES)},
-	{5508, "REQ-3c", "SHOULD", NAT_UDP, "its transport checksum is not looked at",
+	{5508, "REQ-3c", "SHOULD", WHICHEVER, "its transport checksum is not looked at",
 	 SEEN(ASPECT_INNER_TRANSPORT, YES)},
-	{5508, "REQ-3d", "MUST", NAT_UDP, "nor are ICMP extensions", SEEN(ASPECT_EXTENSIONS, YES)},
-	{5508, "REQ-4", "MUST", NAT_UDP, "errors from outside are translated inside and out",
+	{5508, "REQ-3d", "MUST", WHICHEVER, "nor are ICMP extensions",
+	 SEEN(ASPECT_EXTENSIONS, YES)},
+	{5508, "REQ-4", "MUST", WHICHEVER, "errors from outside are translated inside and out",
 	 SEEN(ASPECT_ERRORS, YES)},
-	{5508, "REQ-5", "SHOULD", NAT_UDP, "errors from inside about no flow are dropped",
+	{5508, "REQ-5", "SHOULD", WHICHEVER, "errors from inside about no flow are dropped",
 	 SEEN(ASPECT_UNMATCHED, BIT(UNMATCHED_DROPPED))},
-	{5508, "REQ-6", "MUST", NAT_UDP, "an error does not end the session",
+	{5508, "REQ-6", "MUST", WHICHEVER, "an error does not end the session",
 	 SEEN(ASPECT_ERRORS_KILL, NO)},
-	{5508, "REQ-7", "MUST", NAT_UDP, "errors about hairpinned flows pass",
+	{5508, "REQ-7", "MUST", WHICHEVER, "errors about hairpinned flows pass",
 	 ASKED(hairpinned_errors)},
 	{5508, "REQ-8", "SHOULD", NAT_UDP, "without resources: administratively prohibited",
 	 ASKED(exhausted_prohibited)},
 	{6888, "REQ-2", "MUST", NAT_UDP, "a host keeps to one address of a pool", ASKED(pooling)},
-	{6888, "REQ-4", "MUST", NAT_UDP, "a subscriber's ports are limited", ASKED(limit)},
+	{6888, "REQ-4", "MUST", WHICHEVER, "a subscriber's ports are limited", ASKED(limit)},
 	{6888, "REQ-7", "SHOULD", NAT_UDP, "filtering does not depend on the peer",
 	 SEEN(ASPECT_FILTERING, BIT(ENDPOINT_INDEPENDENT))},
 	{6888, "REQ-8", "SHOULD", NAT_UDP, "a port rests for 2 minutes before its next use",
@@ -396,23 +404,34 @@ static const struct requirement {
 _Static_assert(sizeof(requirements) / sizeof(requirements[0]) <= REQUIREMENTS_MAX,
 	       "callers give room for REQUIREMENTS_MAX");
 
+static enum nat_protocol protocol_of(const struct requirement *r, const struct observed *o)
+{
+	const struct seen *udp = &o->seen[ASPECT_PASSES][NAT_UDP];
+
+	if (r->protocol != WHICHEVER)
+		return r->protocol;
+	return udp->known && !udp->value ? NAT_TCP : NAT_UDP;
+}
+
 size_t judge_requirements(const struct nat *nat, size_t external_count, const struct observed *o,
 			  struct requirement_result ret[REQUIREMENTS_MAX])
 {
 	const size_t count = sizeof(requirements) / sizeof(requirements[0]);
 	struct question q = {.nat = nat, .external_count = external_count, .o = o};
 	const struct requirement *r;
+	enum nat_protocol protocol;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
 		r = &requirements[i];
+		protocol = protocol_of(r, o);
 		ret[i] = (struct requirement_result){
 			.rfc = r->rfc, .number = r->number, .level = r->level, .text = r->text};
 		q.answer = &ret[i];
 		if (r->ask)
-			r->ask(&q, r->protocol);
+			r->ask(&q, protocol);
 		else
-			one_of(&q, r->aspect, r->protocol, r->good);
+			one_of(&q, r->aspect, protocol, r->good);
 	}
 	return count;
 }

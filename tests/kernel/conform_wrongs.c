@@ -10,6 +10,7 @@
 #include "conform/probes.h"
 #include "conform/rest.h"
 #include "support/in_lab.h"
+#include "support/own_rules.h"
 
 /* One wrong rule in an otherwise plain NAT, and the requirement that is not met by it. */
 struct wrong {
@@ -34,33 +35,10 @@ static struct subject subject_of(const struct nat *nat)
 	return subject;
 }
 
-static int write_rules(const struct wrong *wrong, bool right, char path[])
-{
-	FILE *file;
-	int fd = mkstemp(path);
-
-	EXPECT(fd >= 0, "%s", path);
-	file = fdopen(fd, "w");
-	EXPECT(file, "%s", path);
-	fprintf(file,
-		"table ip own {\n"
-		"	chain out {\n"
-		"		type nat hook postrouting priority srcnat\n"
-		"		oifname \"internet\" masquerade\n"
-		"	}\n"
-		"	chain wrong {\n"
-		"		type filter hook %s\n"
-		"		%s\n"
-		"	}\n"
-		"}\n",
-		wrong->hook, right ? "accept" : wrong->rule);
-	return fclose(file) == 0 ? 0 : 1;
-}
-
 /* Probe the router and judge it; what is said about the requirement. */
 static int ask(const struct wrong *wrong, bool right, struct requirement_result *ret)
 {
-	char path[] = "/tmp/natsim-wrong-XXXXXX";
+	char path[] = OWN_RULES_PATH;
 	struct nat nat = {.name = "own-rules", .kind = NAT_CUSTOM, .rules = path};
 	struct subject subject = subject_of(&nat);
 	AUTO_FREE struct observed *o = calloc(1, sizeof(*o));
@@ -69,7 +47,8 @@ static int ask(const struct wrong *wrong, bool right, struct requirement_result 
 	size_t i, count;
 	int r;
 
-	EXPECT(o && write_rules(wrong, right, path) == 0, "no file of rules");
+	EXPECT(o && own_rules_write(path, wrong->hook, right ? "accept" : wrong->rule) == 0,
+	       "no file of rules");
 	r = conform_observe(&subject, CONFORM_WHOLE, 0, o, &d);
 	diag_print(&d, stderr, false);
 	unlink(path);

@@ -264,6 +264,22 @@ Test(requirements, do_not_apply_where_nothing_is_translated)
 		     REQUIREMENT_NOT_APPLICABLE);
 }
 
+Test(requirements, of_a_protocol_that_does_not_pass_do_not_apply_and_errors_are_asked_of_another)
+{
+	struct nat nat = named("udp-blocked");
+	struct observed o = {0};
+
+	see(&o, ASPECT_PASSES, NAT_UDP, false, "nobody heard it");
+	see(&o, ASPECT_PASSES, NAT_TCP, true, "all heard it");
+	see(&o, ASPECT_TRANSLATED, NAT_TCP, true, "as another");
+	see(&o, ASPECT_ERRORS, NAT_TCP, false, "an error of TCP");
+	cr_expect_eq(requirement_of(&nat, 1, &o, 4787, "REQ-1").meeting,
+		     REQUIREMENT_NOT_APPLICABLE);
+	cr_expect_eq(requirement_of(&nat, 1, &o, 5508, "REQ-4").meeting, REQUIREMENT_NOT_MET);
+	see(&o, ASPECT_PASSES, NAT_UDP, true, "all heard it");
+	cr_expect_eq(requirement_of(&nat, 1, &o, 5508, "REQ-4").meeting, REQUIREMENT_NOT_TESTED);
+}
+
 Test(requirements, a_pool_is_asked_about_only_where_there_is_one)
 {
 	struct nat nat = named("full-cone");
@@ -391,4 +407,36 @@ Test(axes, a_half_open_connection_lives_as_long_as_declared_and_admitted)
 	cr_expect_eq(axis_of(&nat, &o, "timers: transitory, opening", "tcp").holding, AXIS_BROKEN);
 	nat.timers.filter[NAT_TCP] = 300;
 	cr_expect_eq(axis_of(&nat, &o, "timers: transitory, opening", "tcp").holding, AXIS_HELD);
+	nat.timers.filter[NAT_TCP] = 0;
+	nat.timers.mapping[NAT_TCP] = 300;
+	nat.timers.tcp_transitory = 900;
+	cr_expect_eq(axis_of(&nat, &o, "timers: transitory, opening", "tcp").holding, AXIS_HELD,
+		     "being established shortens nothing");
+}
+
+/* A mapping that the peer's reset ends has no life after it. */
+Test(axes, a_closed_connection_lives_as_long_as_a_half_open_one)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	nat.timers.tcp_transitory = 300;
+	see(&o, ASPECT_CLOSED, NAT_TCP, 0, "nothing");
+	see(&o, ASPECT_CLOSED_END, NAT_TCP, 20, "%s", "");
+	see(&o, ASPECT_RESET, NAT_TCP, 500, "still");
+	cr_expect_eq(axis_of(&nat, &o, "timers: transitory, closed", "tcp").holding, AXIS_BROKEN);
+	cr_expect_eq(axis_of(&nat, &o, "timers: transitory, reset", "tcp").holding, AXIS_BROKEN);
+	nat.tcp.rst_kills = true;
+	cr_expect_not(axis_of(&nat, &o, "timers: transitory, reset", "tcp").axis);
+}
+
+Test(axes, connections_share_a_life_where_they_share_a_mapping)
+{
+	struct nat nat = named("full-cone");
+	struct observed o = {0};
+
+	see(&o, ASPECT_HELD, NAT_TCP, false, "gone");
+	cr_expect_eq(axis_of(&nat, &o, "timers: longest connection", "tcp").holding, AXIS_BROKEN);
+	nat.mapping = ADDRESS_DEPENDENT;
+	cr_expect_not(axis_of(&nat, &o, "timers: longest connection", "tcp").axis);
 }
