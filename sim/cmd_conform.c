@@ -179,7 +179,7 @@ static int job_try(struct session *session, struct job *job, struct diag *d)
 	c->lifetime_ms = session->lifetime_ms;
 	c->external_count = job->subject.external_count;
 	c->tried = conform_scaled(&c->declared, c->lifetime_ms);
-	job->subject.nat = &c->tried;
+	job->subject.nat = &c->declared;
 	r = conform_observe(&job->subject, CONFORM_WHOLE, c->lifetime_ms, &c->observed, d);
 	if (r < 0) {
 		diag_while(d, "%s%s%s", c->file ? c->file : c->declared.name, c->file ? ":" : "",

@@ -330,6 +330,8 @@ static const struct axis {
 	{"unsolicited", ASPECT_UNSOLICITED, UDP | TCP, unsolicited, axis_unsolicited_word},
 	{"timers.refresh outbound", ASPECT_OUTBOUND, UDP, refresh_out, yes_word},
 	{"timers.refresh inbound", ASPECT_INBOUND, UDP, refresh_in, yes_word},
+	{"timers.refresh outbound, busy", ASPECT_BUSY_OUTBOUND, UDP, refresh_out, yes_word},
+	{"timers.refresh inbound, busy", ASPECT_BUSY_INBOUND, UDP, refresh_in, yes_word},
 	{"timers: longest connection", ASPECT_HELD, TCP, held, yes_word},
 	{"busy flows unchanged", ASPECT_BUSY, UDP, busy, yes_word},
 	{"icmp.errors translated", ASPECT_ERRORS, UDP | TCP, errors, yes_word},

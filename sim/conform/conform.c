@@ -165,8 +165,9 @@ static void probe_few_ports(struct bed *bed, struct observed *o)
 		probe_low_exhaustion(bed, o);
 }
 
-static int observe_all(const struct subject *subject, enum thoroughness thoroughness,
-		       unsigned int lifetime_ms, struct observed *ret, struct diag *d)
+/* With its lifetimes as they are: nothing else may end by itself while it is being probed. */
+static int observe_at_once(const struct subject *subject, enum thoroughness thoroughness,
+			   bool kernel_refresh, struct observed *ret, struct diag *d)
 {
 	CLEANUP(bed_free_cleanup) struct bed *bed = NULL;
 	int r = bed_up(subject, &bed, d);
@@ -183,14 +184,31 @@ static int observe_all(const struct subject *subject, enum thoroughness thorough
 	if (thoroughness == CONFORM_WHOLE &&
 	    (subject->nat->kind == NAT_MASQUERADE || subject->nat->kind == NAT_CUSTOM))
 		probe_few_ports(bed, ret);
-	if (lifetime_ms &&
-	    (subject->nat->kind == NAT_TRANSLATE || subject->nat->kind == NAT_CUSTOM))
-		probe_lifetimes(bed, lifetime_ms + lifetime_ms / 3, ret);
 	if (subject->nat->kind == NAT_MASQUERADE || subject->nat->kind == NAT_FIREWALL)
 		read_lifetimes(bed, ret);
-	if (lifetime_ms && subject->nat->kind == NAT_MASQUERADE)
+	if (kernel_refresh && subject->nat->kind == NAT_MASQUERADE)
 		probe_kernel_refresh(bed, ret);
 	ret->packets = bed->sent;
+	return bed->error;
+}
+
+/* Lifetimes, in a bed of their own, cut down to what can be waited for. */
+static int observe_lifetimes(const struct subject *subject, unsigned int lifetime_ms,
+			     struct observed *o, struct diag *d)
+{
+	CLEANUP(bed_free_cleanup) struct bed *bed = NULL;
+	struct nat nat = conform_scaled(subject->nat, lifetime_ms);
+	struct subject brief = *subject;
+	int r;
+
+	if (subject->nat->kind != NAT_TRANSLATE && subject->nat->kind != NAT_CUSTOM)
+		return 0;
+	brief.nat = &nat;
+	r = bed_up(&brief, &bed, d);
+	if (r < 0)
+		return r;
+	probe_lifetimes(bed, lifetime_ms + lifetime_ms / 3, o);
+	o->packets += bed->sent;
 	return bed->error;
 }
 
@@ -198,8 +216,10 @@ int conform_observe(const struct subject *subject, enum thoroughness thoroughnes
 		    unsigned int lifetime_ms, struct observed *ret, struct diag *d)
 {
 	uint64_t begin = lab_clock();
-	int r = observe_all(subject, thoroughness, lifetime_ms, ret, d);
+	int r = observe_at_once(subject, thoroughness, lifetime_ms != 0, ret, d);
 
+	if (r == 0 && lifetime_ms)
+		r = observe_lifetimes(subject, lifetime_ms, ret, d);
 	if (r == 0 && thoroughness == CONFORM_WHOLE)
 		r = observe_exhaustion(subject, ret, d);
 	if (r == 0 && thoroughness == CONFORM_WHOLE)

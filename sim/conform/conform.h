@@ -22,8 +22,9 @@ enum thoroughness {
 };
 
 /*
- * Probe @subject in a bed of its own, only inside lab_supervise(). @lifetime_ms: how
+ * Probe @subject in beds of its own, only inside lab_supervise(). @lifetime_ms: how
  * long lifetimes are waited for at most (a little longer, to see them end); 0 for not at all.
+ * They are tried with conform_scaled(), and all else with the lifetimes that are declared.
  *
  * Returns 0, or -errno with the reason in @d.
  */

@@ -12,13 +12,13 @@
 
 #include <sys/socket.h>
 
-enum { PEER = 1, PORT_ENDING = 7006 };
+enum { PEER = 1 };
 
-struct endings endings_begin(struct bed *bed, enum ending how)
+struct endings endings_begin(struct bed *bed, enum ending how, uint16_t port)
 {
 	struct endings e = {.bed = bed, .how = how};
 
-	e.peer = bed_peer(bed, PEER, (uint16_t)(PORT_ENDING + how));
+	e.peer = bed_peer(bed, PEER, port);
 	e.listener = bed_listen(bed, BED_OUTSIDE, &e.peer);
 	e.near = bed_tcp_tap(bed, BED_INSIDE, &bed->hosts[0]);
 	e.far = bed_tcp_tap(bed, BED_OUTSIDE, &e.peer.addr);

@@ -23,7 +23,8 @@ struct ended {
 	struct bed_segment word; /* what the peer may say now: the next number, and no payload */
 };
 
-struct endings endings_begin(struct bed *bed, enum ending how);
+/* @port of the peer must be nobody else's meanwhile. */
+struct endings endings_begin(struct bed *bed, enum ending how, uint16_t port);
 /* A connection from @local that begins and ends. False when it did not come so far. */
 bool ended_make(const struct endings *endings, const struct endpoint *local, struct ended *ret);
 /* Does the peer's word get in? */

@@ -11,20 +11,19 @@
  */
 #include "conform/hold.h"
 
-enum { HELD_PEER = 0, NEXT_PEER = 2, TRIES = 3 };
+enum { HELD_PEER = 0, NEXT_PEER = 2, TRIES = 3, PORT_OVER = 7008 };
 
-static const char *reason_not_to(const struct observed *o)
+static const char *reason_not_to(const struct observed *o, const struct seen *closed)
 {
 	const struct seen *mapping = &o->seen[ASPECT_MAPPING][NAT_TCP];
 	const struct seen *life = &o->seen[ASPECT_LIFETIME][NAT_TCP];
-	const struct seen *closed = &o->seen[ASPECT_CLOSED_END][NAT_TCP];
 
 	if (!mapping->known || mapping->value != ENDPOINT_INDEPENDENT)
 		return "each connection has a mapping of its own";
 	if (!life->known || !closed->known)
 		return "no lifetime was seen to end";
 	if (closed->value >= life->value)
-		return "a closed connection's mapping lives as long as an open one's";
+		return "lifetimes of open connections and of others could not be told apart";
 	return NULL;
 }
 
@@ -42,17 +41,19 @@ static void begin(struct hold *h)
 		h->reason = "the connections do not come about";
 }
 
-void hold_begin(struct bed *bed, const struct observed *o, struct hold *ret)
+void hold_begin(struct bed *bed, const struct observed *o, const struct seen *closed,
+		struct hold *ret)
 {
 	const struct seen *filtering = &o->seen[ASPECT_FILTERING][NAT_TCP];
 
-	*ret = (struct hold){.speech = speech_begin(bed, NAT_TCP), .reason = reason_not_to(o)};
+	*ret = (struct hold){.speech = speech_begin(bed, NAT_TCP),
+			     .reason = reason_not_to(o, closed)};
 	if (ret->reason)
 		return;
 	ret->life = (uint64_t)o->seen[ASPECT_LIFETIME][NAT_TCP].value;
-	ret->closed = (uint64_t)o->seen[ASPECT_CLOSED_END][NAT_TCP].value;
+	ret->closed = (uint64_t)closed->value;
 	ret->other_port = filtering->known && filtering->value != ADDRESS_AND_PORT_DEPENDENT;
-	ret->endings = endings_begin(bed, ENDING_CLOSED);
+	ret->endings = endings_begin(bed, ENDING_CLOSED, PORT_OVER);
 	begin(ret);
 }
 

@@ -21,8 +21,12 @@ struct hold {
 	unsigned int tries;
 };
 
-/* Two connections of one socket, and the end of the second. After the lifetimes have been seen. */
-void hold_begin(struct bed *bed, const struct observed *o, struct hold *ret);
+/*
+ * Two connections of one socket, and the end of the second. After the lifetimes have been seen;
+ * @closed is when that of a connection which is over has surely ended.
+ */
+void hold_begin(struct bed *bed, const struct observed *o, const struct seen *closed,
+		struct hold *ret);
 /* When it is to be asked; UINT64_MAX when it has been. */
 uint64_t hold_due(const struct hold *hold);
 /* Ask, when it is time. Where the machine was too busy to know, it begins again. */

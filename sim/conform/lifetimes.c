@@ -9,14 +9,16 @@
  *
  * Then, with the lifetime known, what refreshes: one socket is kept alive by outbound
  * packets only, one by inbound packets only, and both are asked after the lifetime
- * has passed since they were opened, but not since they were refreshed. While that is waited
- * for, others are asked whose answers need a lifetime to compare with: busy flows, connections
- * that share a mapping with one that ended, ports of mappings that ended.
+ * has passed since they were opened, but not since they were refreshed; and so are two that
+ * were busy before. While that is waited for, others are asked whose answers need a lifetime to
+ * compare with: busy flows, connections that share a mapping with one that ended, ports of mappings
+ * that ended.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "conform/busy.h"
 #include "conform/hold.h"
 #include "conform/lots.h"
 #include "conform/probes.h"
@@ -61,7 +63,7 @@ static void ask_until(const struct agenda *agenda, uint64_t moment)
 
 /* What one socket, or its peer, did at which moment, and whether the peer got in at last. */
 struct refresh {
-	bool inbound;
+	bool busy, inbound;
 	struct speaker speaker;
 	struct endpoint at;
 	bool tried, alive, known;
@@ -70,16 +72,24 @@ struct refresh {
 
 static void refresh_begin(struct speech *speech, struct refresh *r)
 {
+	struct busy busy;
+
 	r->speaker = speaker_make(speech, 0, bed_fresh_port(speech->bed));
+	r->tried = !r->busy || busy_make(&r->speaker, 0, &busy);
 	r->born = bed_clock_ms();
-	r->tried = speaker_speak(&r->speaker, 0, PORT_A, &r->at);
+	r->tried = r->tried && speaker_speak(&r->speaker, 0, PORT_A, &r->at);
 }
 
-static void refresh_now(struct refresh *r, uint64_t lifetime, const struct agenda *agenda)
+/* A lifetime: this long for certain, and no longer than that. */
+struct life {
+	uint64_t least, most;
+};
+
+static void refresh_now(struct refresh *r, const struct life *life, const struct agenda *agenda)
 {
 	struct endpoint again;
 
-	ask_until(agenda, r->born + lifetime * 6 / 10);
+	ask_until(agenda, r->born + life->least * 6 / 10);
 	r->refreshed[0] = bed_clock_ms();
 	if (r->tried)
 		r->tried = r->inbound ? speaker_knock(&r->speaker, 0, PORT_A, &r->at, NULL)
@@ -91,19 +101,21 @@ static void refresh_now(struct refresh *r, uint64_t lifetime, const struct agend
  * A busy machine may let so much time pass that the answer says nothing: refreshed
  * too late, or asked so late that the refreshed one was at its end as well.
  */
-static void refresh_ask(struct refresh *r, uint64_t lifetime, const struct agenda *agenda)
+static void refresh_ask(struct refresh *r, const struct life *life, const struct agenda *agenda)
 {
-	ask_until(agenda, r->born + lifetime * 12 / 10);
+	ask_until(agenda, r->born + life->most * 11 / 10);
 	r->asked[0] = bed_clock_ms();
 	r->alive = r->tried && speaker_knock(&r->speaker, 0, PORT_A, &r->at, NULL);
 	r->asked[1] = bed_clock_ms();
-	r->known = r->tried && r->refreshed[1] - r->born <= lifetime * 8 / 10 &&
-		   r->asked[1] - r->refreshed[0] <= lifetime * 8 / 10;
+	r->known = r->tried && r->refreshed[1] - r->born <= life->least * 9 / 10 &&
+		   r->asked[1] - r->refreshed[0] <= life->least * 9 / 10;
 }
 
-static void see_refresh(struct observed *o, const struct refresh *r, uint64_t lifetime)
+static void see_refresh(struct observed *o, const struct refresh *r, const struct life *life)
 {
-	const enum aspect aspect = r->inbound ? ASPECT_INBOUND : ASPECT_OUTBOUND;
+	static const enum aspect aspects[2][2] = {{ASPECT_OUTBOUND, ASPECT_INBOUND},
+						  {ASPECT_BUSY_OUTBOUND, ASPECT_BUSY_INBOUND}};
+	const enum aspect aspect = aspects[r->busy][r->inbound];
 
 	if (!r->known) {
 		unseen(o, aspect, NAT_UDP, "the machine was too busy to refresh and ask in time");
@@ -112,52 +124,77 @@ static void see_refresh(struct observed *o, const struct refresh *r, uint64_t li
 	see(o, aspect, NAT_UDP, r->alive,
 	    "lifetime %llu ms, refreshed by an %s packet after %llu ms: the answer %s "
 	    "after %llu ms",
-	    (unsigned long long)lifetime, r->inbound ? "inbound" : "outbound",
+	    (unsigned long long)life->most, r->inbound ? "inbound" : "outbound",
 	    (unsigned long long)(r->refreshed[0] - r->born),
 	    r->alive ? "gets in" : "does not get in", (unsigned long long)(r->asked[0] - r->born));
 }
 
-/* Both at one time, and again while one of them knows nothing. */
-static void try_refresh(struct speech *speech, uint64_t lifetime, const struct agenda *agenda,
+enum { REFRESHES = 4 };
+
+static bool all_known(const struct refresh r[REFRESHES])
+{
+	return r[0].known && r[1].known && r[2].known && r[3].known;
+}
+
+/* All at one time, and again while one of them knows nothing. */
+static void try_refresh(struct speech *speech, const struct life *life, const struct agenda *agenda,
 			struct observed *o)
 {
-	struct refresh both[2] = {{.inbound = false}, {.inbound = true}};
+	struct refresh r[REFRESHES] = {{.busy = true, .inbound = false},
+				       {.busy = true, .inbound = true},
+				       {.busy = false, .inbound = false},
+				       {.busy = false, .inbound = true}};
 	int tries;
 	size_t i;
 
-	for (tries = 0; tries < 3 && !(both[0].known && both[1].known); tries++) {
-		for (i = 0; i < 2; i++)
-			refresh_begin(speech, &both[i]);
-		for (i = 0; i < 2; i++)
-			refresh_now(&both[i], lifetime, agenda);
-		for (i = 0; i < 2; i++)
-			refresh_ask(&both[i], lifetime, agenda);
+	for (tries = 0; tries < 3 && !all_known(r); tries++) {
+		for (i = 0; i < REFRESHES; i++)
+			refresh_begin(speech, &r[i]);
+		for (i = 0; i < REFRESHES; i++)
+			refresh_now(&r[i], life, agenda);
+		for (i = 0; i < REFRESHES; i++)
+			refresh_ask(&r[i], life, agenda);
 	}
-	for (i = 0; i < 2; i++)
-		see_refresh(o, &both[i], lifetime);
+	for (i = 0; i < REFRESHES; i++)
+		see_refresh(o, &r[i], life);
 }
 
 static void probe_refresh(struct bed *bed, const struct agenda *agenda, struct observed *o)
 {
 	const struct seen *end = &o->seen[ASPECT_LIFETIME_END][NAT_UDP];
+	const struct life life = {(uint64_t)o->seen[ASPECT_LIFETIME][NAT_UDP].value,
+				  (uint64_t)end->value};
 	struct speech speech = speech_begin(bed, NAT_UDP);
 
 	if (end->known) {
-		try_refresh(&speech, (uint64_t)end->value, agenda, o);
+		try_refresh(&speech, &life, agenda, o);
 		return;
 	}
 	unseen(o, ASPECT_OUTBOUND, NAT_UDP, "no lifetime was seen to end");
 	unseen(o, ASPECT_INBOUND, NAT_UDP, "no lifetime was seen to end");
+	unseen(o, ASPECT_BUSY_OUTBOUND, NAT_UDP, "no lifetime was seen to end");
+	unseen(o, ASPECT_BUSY_INBOUND, NAT_UDP, "no lifetime was seen to end");
 }
 
-/* Each kind of lot, and with it the lifetimes. */
+/* Where no SYN gets in to a half-open connection, one that is over tells the transitory life. */
+static enum lot_kind transitory_kind(const struct observed *o)
+{
+	const struct seen *simultaneous = &o->seen[ASPECT_SIMULTANEOUS][NAT_TCP];
+
+	return simultaneous->known && !simultaneous->value ? LOT_CLOSED : LOT_HALF_OPEN;
+}
+
+/* Lifetimes of which nothing is known: an idle flow's of each protocol, and TCP's transitory one.
+ */
 static void probe_lives(struct bed *bed, unsigned int bound_ms, struct observed *o)
 {
-	static const struct {
+	const struct {
 		enum nat_protocol protocol;
 		enum lot_kind kind;
-	} kinds[] = {{NAT_UDP, LOT_IDLE},      {NAT_TCP, LOT_IDLE},   {NAT_ICMP, LOT_IDLE},
-		     {NAT_TCP, LOT_HALF_OPEN}, {NAT_TCP, LOT_CLOSED}, {NAT_TCP, LOT_RESET}};
+	} kinds[] = {{NAT_UDP, LOT_IDLE},
+		     {NAT_TCP, LOT_IDLE},
+		     {NAT_ICMP, LOT_IDLE},
+		     {NAT_TCP, transitory_kind(o)}};
 	enum { COUNT = sizeof(kinds) / sizeof(kinds[0]) };
 	AUTO_FREE struct lot *lots = calloc(COUNT, sizeof(*lots));
 	struct stray stray;
@@ -180,35 +217,55 @@ static void probe_lives(struct bed *bed, unsigned int bound_ms, struct observed 
 	bed_close_since(bed, mark);
 }
 
-/* What needs the lifetimes to compare with, all at one time. */
+/* Is one kind's lifetime another's, which is known when @end is? */
+struct comparison {
+	enum nat_protocol protocol;
+	enum lot_kind kind;
+	enum aspect aspect;
+	const struct seen *end;
+};
+
+/* What needs lifetimes to compare with, all at one time. */
 static void probe_by_lives(struct bed *bed, struct observed *o)
 {
-	const struct seen *end = &o->seen[ASPECT_LIFETIME_END][NAT_UDP];
-	AUTO_FREE struct lot *busy = calloc(1, sizeof(*busy));
-	size_t mark = bed->socket_count;
-	struct agenda agenda = {.lots = busy, .lot_count = 1};
+	const struct seen *transitory =
+		&o->seen[transitory_kind(o) == LOT_CLOSED ? ASPECT_CLOSED_END
+							  : ASPECT_TRANSITORY_END][NAT_TCP];
+	const struct comparison comparisons[] = {
+		{NAT_UDP, LOT_BUSY, ASPECT_BUSY_LIFETIME, &o->seen[ASPECT_LIFETIME_END][NAT_UDP]},
+		{NAT_TCP, LOT_RESET, ASPECT_RESET, transitory},
+		{NAT_TCP, LOT_CLOSED, ASPECT_CLOSED, transitory},
+	};
+	/* The last one may have been seen already. */
+	const size_t count = transitory_kind(o) == LOT_CLOSED ? 2 : 3;
+	AUTO_FREE struct lot *lots = calloc(count, sizeof(*lots));
+	struct agenda agenda = {.lots = lots, .lot_count = count};
+	size_t mark = bed->socket_count, i;
 	struct hold hold;
 	struct rest rest;
 
-	if (!busy) {
+	if (!lots) {
 		bed->error = -ENOMEM;
 		return;
 	}
 	agenda.hold = &hold;
-	if (end->known) {
-		lot_ages_around(busy, (unsigned int)end->value);
-		lot_open(bed, NAT_UDP, LOT_BUSY, o, busy);
-	}
-	hold_begin(bed, o, &hold);
 	rest_begin(bed, o, &rest);
+	hold_begin(bed, o, transitory, &hold);
+	for (i = 0; i < count; i++)
+		if (comparisons[i].end->known) {
+			lot_ages_around(&lots[i], (unsigned int)comparisons[i].end->value);
+			lot_open(bed, comparisons[i].protocol, comparisons[i].kind, o, &lots[i]);
+		}
 	probe_refresh(bed, &agenda, o);
 	ask_until(&agenda, UINT64_MAX);
 	rest_end(&rest, o);
 	hold_see(&hold, o);
-	if (end->known)
-		lot_see(busy, o);
-	else
-		unseen(o, ASPECT_BUSY_LIFETIME, NAT_UDP, "no lifetime was seen to end");
+	for (i = 0; i < count; i++)
+		if (comparisons[i].end->known)
+			lot_see(&lots[i], o);
+		else
+			unseen(o, comparisons[i].aspect, comparisons[i].protocol,
+			       "no lifetime was seen to end");
 	bed_close_since(bed, mark);
 }
 
@@ -260,6 +317,7 @@ void probe_kernel_refresh(struct bed *bed, struct observed *o)
 {
 	const struct seen *passes = &o->seen[ASPECT_PASSES][NAT_UDP];
 	struct speech speech = speech_begin(bed, NAT_UDP);
+	const struct life second = {1000, 1100};
 	const struct agenda nothing = {0};
 	size_t mark = bed->socket_count;
 
@@ -267,6 +325,6 @@ void probe_kernel_refresh(struct bed *bed, struct observed *o)
 	    netns_sysctl(bed->router, "net/netfilter/nf_conntrack_udp_timeout", "1") < 0 ||
 	    netns_sysctl(bed->router, "net/netfilter/nf_conntrack_udp_timeout_stream", "1") < 0)
 		return;
-	try_refresh(&speech, 1000, &nothing, o);
+	try_refresh(&speech, &second, &nothing, o);
 	bed_close_since(bed, mark);
 }

@@ -4,7 +4,7 @@
 #include "conform/busy.h"
 
 /* A peer's port is one socket's, and others are asked while busy flows are. */
-enum { PORT_HALF = 7003, IDLE_PEER = 0, BUSY_PEER = 2 };
+enum { PORT_HALF = 7003, PORT_CLOSED = 7006, PORT_RESET = 7007, IDLE_PEER = 0, BUSY_PEER = 2 };
 
 /* What is seen of each kind, and who asks. */
 static const struct sight {
@@ -76,9 +76,10 @@ static void prepare(struct lot *lot)
 	struct bed *bed = lot->speech.bed;
 	struct endpoint peer = half_peer(lot);
 
-	if (lot->kind == LOT_CLOSED || lot->kind == LOT_RESET)
-		lot->endings =
-			endings_begin(bed, lot->kind == LOT_CLOSED ? ENDING_CLOSED : ENDING_RESET);
+	if (lot->kind == LOT_CLOSED)
+		lot->endings = endings_begin(bed, ENDING_CLOSED, PORT_CLOSED);
+	if (lot->kind == LOT_RESET)
+		lot->endings = endings_begin(bed, ENDING_RESET, PORT_RESET);
 	if (lot->kind != LOT_HALF_OPEN)
 		return;
 	bed_deafen(bed, bed_listen(bed, BED_OUTSIDE, &peer));
@@ -107,11 +108,29 @@ static bool be_born(struct lot *lot, size_t i)
 	return false;
 }
 
+/* A machine that stands still may let a socket's mapping end while it is being opened. */
+static bool open_one(struct lot *lot, size_t i)
+{
+	struct speaker *speaker = &lot->speakers[i];
+	struct busy busy;
+	bool born = false;
+	int tries;
+
+	for (tries = 0; tries < 3 && !born; tries++) {
+		*speaker = speaker_make(&lot->speech, 0, bed_fresh_port(lot->speech.bed));
+		if (lot->kind == LOT_BUSY && !busy_make(speaker, BUSY_PEER, &busy))
+			continue;
+		lot->born[i][0] = bed_clock_ms();
+		born = be_born(lot, i);
+		lot->born[i][1] = bed_clock_ms();
+	}
+	return born;
+}
+
 void lot_open(struct bed *bed, enum nat_protocol protocol, enum lot_kind kind,
 	      const struct observed *o, struct lot *lot)
 {
 	const struct seen *passes = &o->seen[ASPECT_PASSES][protocol];
-	struct busy busy;
 	size_t i;
 
 	lot->speech = speech_begin(bed, protocol);
@@ -119,14 +138,8 @@ void lot_open(struct bed *bed, enum nat_protocol protocol, enum lot_kind kind,
 	lot->open = passes->known && passes->value;
 	if (lot->open)
 		prepare(lot);
-	for (i = 0; i < lot->count && lot->open; i++) {
-		lot->speakers[i] = speaker_make(&lot->speech, 0, bed_fresh_port(bed));
-		if (kind == LOT_BUSY && !busy_make(&lot->speakers[i], BUSY_PEER, &busy))
-			lot->open = false;
-		lot->born[i][0] = bed_clock_ms();
-		lot->open = lot->open && be_born(lot, i);
-		lot->born[i][1] = bed_clock_ms();
-	}
+	for (i = 0; i < lot->count && lot->open; i++)
+		lot->open = open_one(lot, i);
 }
 
 uint64_t lot_due(const struct lot *lot)
@@ -154,13 +167,20 @@ static bool answered(struct lot *lot, size_t i)
 	return false;
 }
 
+/*
+ * Who is late asks only the oldest of those whose time has come: the others would tell no more, and
+ * the next ones would be late, too.
+ */
 void lot_ask(struct lot *lot)
 {
-	size_t i = lot->asked++;
 	uint64_t before;
+	size_t i;
 
-	bed_wait_until(lot->born[i][1] + lot->ages[i]);
+	bed_wait_until(lot_due(lot));
 	before = bed_clock_ms();
+	do
+		i = lot->asked++;
+	while (lot_due(lot) <= before);
 	if (answered(lot, i))
 		lot->last_alive = (int)(before - lot->born[i][1]);
 	else if (lot->first_dead == 0)

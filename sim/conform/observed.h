@@ -56,6 +56,8 @@ enum aspect {
 	ASPECT_BUSY, /* whether the packets of a busy flow arrive as they were sent */
 	ASPECT_BUSY_LIFETIME, /* as ASPECT_LIFETIME, of a UDP flow that was busy */
 	ASPECT_BUSY_LIFETIME_END,
+	ASPECT_BUSY_OUTBOUND, /* and as those */
+	ASPECT_BUSY_INBOUND,
 	ASPECT_ERRORS, /* whether an ICMP error from outside reaches the inside, translated */
 	ASPECT_STRANGE_ERRORS,  /* the same from somebody in between */
 	ASPECT_ERRORS_KILL,     /* whether such an error ends the mapping */

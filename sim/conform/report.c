@@ -63,7 +63,7 @@ static void axis_line(const struct axis_result *axis, const struct ink *ink, FIL
 	const char *observed =
 		axis->holding == AXIS_UNTESTED && !axis->observed[0] ? "-" : axis->observed;
 
-	fprintf(out, "  %s%-10s%s  %-4s  %-27s  %-26s  %-26s\n", colour,
+	fprintf(out, "  %s%-10s%s  %-4s  %-29s  %-26s  %-26s\n", colour,
 		holding_name(axis->holding), ink->reset, axis->protocol, axis->axis, axis->declared,
 		observed);
 	fprintf(out, "                    %s%s%s\n", ink->dim, axis->evidence, ink->reset);
@@ -77,7 +77,7 @@ static void axes_text(const struct conformance *c, const struct ink *ink, FILE *
 		fputs("  Nothing is declared: these are somebody's own rules.\n", out);
 		return;
 	}
-	fprintf(out, "  %s%-10s  %-4s  %-27s  %-26s  %-26s%s\n", ink->bold, "", "", "axis",
+	fprintf(out, "  %s%-10s  %-4s  %-29s  %-26s  %-26s%s\n", ink->bold, "", "", "axis",
 		"declared", "observed", ink->reset);
 	for (i = 0; i < c->axis_count; i++)
 		axis_line(&c->axes[i], ink, out);

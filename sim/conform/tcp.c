@@ -11,7 +11,7 @@
 #include "conform/probes.h"
 #include "conform/speech.h"
 
-enum { PORT_DEAF = 7002 };
+enum { PORT_DEAF = 7002, PORT_RESET = 7006 };
 
 /* SYNs cross between a fresh socket and the deaf port. Returns whether the own one got out. */
 static bool cross(struct speech *speech, struct endpoint *ret_local, struct endpoint *ret_external,
@@ -54,7 +54,7 @@ static void probe_simultaneous(struct speech *speech, struct observed *o)
 /* What is left of the mapping after the peer's reset: whether the peer is still let in. */
 static void probe_reset(struct bed *bed, struct observed *o)
 {
-	const struct endings endings = endings_begin(bed, ENDING_RESET);
+	const struct endings endings = endings_begin(bed, ENDING_RESET, PORT_RESET);
 	struct endpoint local = bed_host(bed, 0, bed_fresh_port(bed));
 	char text[ENDPOINT_TEXT_MAX];
 	struct ended ended;

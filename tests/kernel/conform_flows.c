@@ -63,8 +63,8 @@ Test(busy, flows_whose_packets_change_are_caught, .timeout = 60)
 		in_lab(meddle, (void *)&meddlings[i]);
 }
 
-/* Anybody may come in by a port for 0.4 s since it was last used; for 0.8 s if 300 packets used it.
- */
+/* Anybody may come in by a port for 0.4 s since it was last used; what of one that 300 packets
+ * used? */
 static const char lives[] =
 	"table ip lives {\n"
 	"	set many {\n"
@@ -86,17 +86,17 @@ static const char lives[] =
 	"	}\n"
 	"	chain out {\n"
 	"		type filter hook postrouting priority 200\n"
-	"		oifname \"internet\" meta l4proto udp update @open { udp sport timeout "
-	"400ms }\n"
-	"		oifname \"internet\" meta l4proto udp update @many { udp sport limit rate "
-	"over 1/minute burst 300 packets } update @wide { udp sport timeout %s }\n"
+	"		oifname != \"internet\" accept\n"
+	"		update @many { udp sport limit rate over 1/minute burst 300 packets } %s\n"
+	"		meta l4proto udp update @open { udp sport timeout 400ms }\n"
 	"	}\n"
 	"}\n";
 
-/* How long a busy flow's peer is let in, beside an idle one's. */
+/* What is done about a busy flow, and how long its peer is then let in. */
 struct life {
-	const char *timeout;
+	const char *rule;
 	int least, most;
+	bool refreshed;
 };
 
 static int watch_lives(void *data)
@@ -108,11 +108,13 @@ static int watch_lives(void *data)
 	CLEANUP(bed_free_cleanup) struct bed *bed = NULL;
 	AUTO_FREE struct observed *o = calloc(1, sizeof(*o));
 	const struct seen *busy = &o->seen[ASPECT_BUSY_LIFETIME][NAT_UDP];
+	const struct seen *idle_refresh = &o->seen[ASPECT_OUTBOUND][NAT_UDP];
+	const struct seen *busy_refresh = &o->seen[ASPECT_BUSY_OUTBOUND][NAT_UDP];
 	AUTO_DIAG struct diag d = {0};
 	AUTO_FREE char *text = NULL;
 	int r;
 
-	EXPECT(o && asprintf(&text, lives, life->timeout) > 0, "no memory");
+	EXPECT(o && asprintf(&text, lives, life->rule) > 0, "no memory");
 	EXPECT(own_rules_write_beside(path, text) == 0, "no rules");
 	r = bed_up(&subject, &bed, &d);
 	unlink(path);
@@ -121,16 +123,23 @@ static int watch_lives(void *data)
 	see(o, ASPECT_PASSES, NAT_UDP, true, "%s", "");
 	probe_lifetimes(bed, 533, o);
 	EXPECT(busy->known && busy->value >= life->least && busy->value <= life->most, "%s: %s",
-	       life->timeout, busy->evidence);
+	       life->rule, busy->evidence);
+	EXPECT(idle_refresh->known && idle_refresh->value, "%s", idle_refresh->evidence);
+	EXPECT(busy_refresh->known && busy_refresh->value == life->refreshed, "%s: %s", life->rule,
+	       busy_refresh->evidence);
 	return bed->error;
 }
 
-Test(busy, flows_that_live_longer_than_others_are_caught, .timeout = 60)
+Test(busy, flows_that_live_otherwise_than_others_are_caught, .timeout = 60)
 {
-	static const struct life same = {"1ms", 340, 440}, longer = {"800ms", 460, 900};
+	static const struct life same = {"continue", 340, 440, true},
+				 longer = {"update @wide { udp sport timeout 800ms }", 460, 900,
+					   true},
+				 never = {"accept", 340, 440, false};
 
 	in_lab(watch_lives, (void *)&same);
 	in_lab(watch_lives, (void *)&longer);
+	in_lab(watch_lives, (void *)&never);
 }
 
 /* Two connections share a mapping; @established and @closed are what is believed of lives. */
@@ -155,7 +164,7 @@ static int share(void *data)
 	see(o, ASPECT_FILTERING, NAT_TCP, (int)sharing->nat.filtering, "%s", "");
 	see(o, ASPECT_LIFETIME, NAT_TCP, sharing->established, "%s", "");
 	see(o, ASPECT_CLOSED_END, NAT_TCP, sharing->closed, "%s", "");
-	hold_begin(bed, o, &hold);
+	hold_begin(bed, o, &o->seen[ASPECT_CLOSED_END][NAT_TCP], &hold);
 	while (hold_due(&hold) != UINT64_MAX)
 		hold_ask(&hold);
 	hold_see(&hold, o);

@@ -20,14 +20,14 @@ static struct nat with(struct nat nat, enum nat_hairpinning hairpinning)
 	return nat;
 }
 
+/* Each way of hairpinning, declared as the next. */
 static void expect_each_caught(const struct nat *nat)
 {
 	struct lie lie = {.axis = "hairpinning"};
 
-	EACH_PAIR(3, a, b)
-	{
-		lie.truth = with(*nat, (enum nat_hairpinning)a);
-		lie.declared = with(*nat, (enum nat_hairpinning)b);
+	for (int value = 0; value < 3; value++) {
+		lie.truth = with(*nat, (enum nat_hairpinning)value);
+		lie.declared = with(*nat, (enum nat_hairpinning)((value + 1) % 3));
 		expect_caught(lie);
 	}
 }

@@ -101,14 +101,15 @@ Test(lifetimes, another_refresh_is_caught, .timeout = 60)
 static int hold_what_is_named(void *data)
 {
 	const struct nat_named *named = data;
-	struct lie lie = {.truth = conform_scaled(&named->nat, 400), .lifetime_ms = 400};
+	struct lie lie = {.truth = named->nat, .lifetime_ms = 400};
+	struct nat tried = conform_scaled(&named->nat, 400);
 	AUTO_FREE struct observed *o = calloc(1, sizeof(*o));
 	struct axis_result axes[AXIS_RESULTS_MAX];
 	size_t count, i;
 
 	EXPECT(o, "no memory");
 	EXPECT(observe(&lie, NULL, o) == 0, "%s: the bed failed", named->nat.name);
-	count = judge_axes(&lie.truth, 1, o, axes);
+	count = judge_axes(&tried, 1, o, axes);
 	EXPECT(count > 5, "%s: only %zu axes are judged", named->nat.name, count);
 	for (i = 0; i < count; i++)
 		EXPECT(axes[i].holding != AXIS_BROKEN, "%s: %s %s: declared %s, observed %s (%s)",
