@@ -3,7 +3,8 @@
  * Is a busy flow's last packet treated as its first?
  *
  * A NAT may treat a flow otherwise once it knows it well: by a shorter way through its
- * rules, a faster one through its hardware. Nobody outside may see that. So packets are made by
+ * rules, a faster one through its hardware. Nobody outside may see that. So thousands of packets
+ * are sent, and some more when the NAT has had time to think of the flow as known. They are made by
  * hand, half of them without a checksum (RFC 768: zero, which must stay zero) and of
  * different lengths, and each that arrives is compared with what was sent: source
  * endpoint, length, payload, checksum, and as many hops taken off its TTL as off the first one's.
@@ -16,7 +17,6 @@
 
 #include "base/checksum.h"
 #include "conform/bytes.h"
-#include "conform/probes.h"
 
 enum {
 	IP_HEADER = 20,
@@ -25,8 +25,9 @@ enum {
 	PAYLOAD_MAX = 64,
 	PACKET_MAX = IP_HEADER + UDP_HEADER + PAYLOAD_MAX,
 	BATCH = 100,   /* as many as socket buffers hold for certain */
-	ANSWERED = 10, /* every tenth */
+	ANSWERED = 20, /* every twentieth */
 	TTL = 60,
+	PEER = 2, /* no other probe's ears are at its PORT_B */
 };
 
 struct burst {
@@ -34,7 +35,6 @@ struct burst {
 	struct speaker *speaker;
 	struct endpoint peer;
 	int out, tap, ear;
-	uint8_t ttl; /* of the first packet, when it arrived */
 	struct busy *busy;
 };
 
@@ -103,7 +103,7 @@ static const char *compare(const struct burst *b, const uint8_t *packet, size_t 
 	unsigned int number = get32(udp + UDP_HEADER);
 	size_t size;
 
-	if (number == 0 || number > BUSY_PACKETS)
+	if (number == 0 || number > b->busy->sent)
 		return "has another payload";
 	size = compose(&b->busy->external, &b->peer, number, expected);
 	if (memcmp(packet + 12, expected + 12, 4) != 0 || get16(udp) != b->busy->external.port)
@@ -112,7 +112,7 @@ static const char *compare(const struct burst *b, const uint8_t *packet, size_t 
 		return "has another length";
 	if (memcmp(udp + UDP_HEADER, expected + IP_HEADER + UDP_HEADER, payload_size(number)) != 0)
 		return "has another payload";
-	if (packet[8] != b->ttl)
+	if (packet[8] != b->busy->ttl)
 		return "has another TTL";
 	if (without_checksum(number))
 		return get16(udp + 6) ? "has got a checksum" : NULL;
@@ -137,7 +137,7 @@ static void take_arrived(struct burst *b)
 			memcpy(busy->external.addr.bytes, packet + 12, 4);
 			busy->external.addr.family = AF_INET;
 			busy->external.port = get16(packet + IP_HEADER);
-			b->ttl = packet[8];
+			busy->ttl = packet[8];
 		}
 		busy->arrived++;
 		how = compare(b, packet, (size_t)n);
@@ -148,7 +148,7 @@ static void take_arrived(struct burst *b)
 	}
 }
 
-/* The peer's socket and the host's, emptied; @last is the number of the last answer. */
+/* The peer's socket and the host's, emptied. */
 static void take_answers(struct burst *b, const uint32_t answers[], size_t count)
 {
 	struct endpoint from;
@@ -160,62 +160,77 @@ static void take_answers(struct burst *b, const uint32_t answers[], size_t count
 				    endpoint_equal(&from, &b->peer);
 }
 
-static void send_batch(struct burst *b, unsigned int first, unsigned int last)
+static void send_batch(struct burst *b, unsigned int count)
 {
 	uint32_t answers[BATCH / ANSWERED + 1];
-	size_t count = 0;
-	unsigned int number;
+	size_t asked = 0;
 
-	for (number = first; number <= last; number++) {
-		send_packet(b, number);
-		if (number % ANSWERED == 0)
-			answers[count++] = bed_send(b->bed, b->ear, &b->busy->external);
+	while (count--) {
+		send_packet(b, ++b->busy->sent);
+		if (b->busy->sent % ANSWERED == 0)
+			answers[asked++] = bed_send(b->bed, b->ear, &b->busy->external);
 	}
 	bed_settle(b->bed);
 	take_arrived(b);
-	take_answers(b, answers, count);
+	take_answers(b, answers, asked);
+	b->busy->asked += (unsigned int)asked;
 }
 
-bool busy_make(struct speaker *speaker, size_t peer, struct busy *ret)
+bool busy_burst(struct speaker *speaker, size_t peer, uint16_t port, unsigned int count,
+		struct busy *busy)
 {
 	struct bed *bed = speaker->speech->bed;
 	struct burst b = {.bed = bed,
 			  .speaker = speaker,
-			  .peer = bed_peer(bed, peer, PORT_A),
-			  .ear = speech_ear(speaker->speech, peer, PORT_A),
-			  .busy = ret};
+			  .peer = bed_peer(bed, peer, port),
+			  .ear = speech_ear(speaker->speech, peer, port),
+			  .busy = busy};
 	size_t mark = bed->socket_count;
-	unsigned int sent;
+	unsigned int part;
 
-	*ret = (struct busy){.arrived = 0};
 	b.out = bed_packets(bed, BED_INSIDE);
 	b.tap = bed_udp_tap(bed, BED_OUTSIDE, &b.peer.addr);
-	send_batch(&b, 1, 1);
-	for (sent = 1; sent < BUSY_PACKETS && ret->arrived; sent += BATCH)
-		send_batch(&b, sent + 1, sent + BATCH < BUSY_PACKETS ? sent + BATCH : BUSY_PACKETS);
+	/* The first one alone: it tells where answers go. */
+	for (part = busy->sent ? BATCH : 1; count; count -= part, part = BATCH) {
+		part = part < count ? part : count;
+		send_batch(&b, part);
+		if (busy->arrived == 0)
+			break;
+	}
 	bed_close_since(bed, mark);
-	return ret->arrived > 0;
+	return busy->arrived > 0;
 }
 
-void probe_busy(struct bed *bed, struct observed *o)
+void busy_begin(struct bed *bed, struct busy_probe *ret)
 {
-	size_t mark = bed->socket_count;
-	struct speech speech = speech_begin(bed, NAT_UDP);
-	struct speaker speaker = speaker_make(&speech, 0, bed_fresh_port(bed));
-	char text[2][ENDPOINT_TEXT_MAX];
-	struct busy busy;
+	ret->speech = speech_begin(bed, NAT_UDP);
+	ret->speaker = speaker_make(&ret->speech, 0, bed_fresh_port(bed));
+	ret->busy = (struct busy){.sent = 0};
+	busy_burst(&ret->speaker, PEER, PORT_B, BUSY_PACKETS, &ret->busy);
+	ret->again = bed_clock_ms() + BUSY_PAUSE_MS;
+}
 
-	if (!busy_make(&speaker, 0, &busy))
+void busy_end(struct busy_probe *probe, struct observed *o)
+{
+	const struct busy *busy = &probe->busy;
+	char text[2][ENDPOINT_TEXT_MAX];
+
+	if (busy->sent == 0)
+		return;
+	if (busy->arrived == 0) {
 		unseen(o, ASPECT_BUSY, NAT_UDP, "nothing gets out");
-	else if (busy.how)
-		see(o, ASPECT_BUSY, NAT_UDP, false, "packet %u of %d from %s %s", busy.changed,
-		    BUSY_PACKETS, endpoint_format(&speaker.local, text[0]), busy.how);
+		return;
+	}
+	bed_wait_until(probe->again);
+	busy_burst(&probe->speaker, PEER, PORT_B, BUSY_AGAIN, &probe->busy);
+	endpoint_format(&probe->speaker.local, text[0]);
+	endpoint_format(&busy->external, text[1]);
+	if (busy->how)
+		see(o, ASPECT_BUSY, NAT_UDP, false, "packet %u from %s %s", busy->changed, text[0],
+		    busy->how);
 	else
 		see(o, ASPECT_BUSY, NAT_UDP,
-		    busy.arrived == BUSY_PACKETS && busy.answers == BUSY_PACKETS / ANSWERED,
-		    "%u of %d packets of %s arrive unchanged as from %s, and %u of %d answers",
-		    busy.arrived, BUSY_PACKETS, endpoint_format(&speaker.local, text[0]),
-		    endpoint_format(&busy.external, text[1]), busy.answers,
-		    BUSY_PACKETS / ANSWERED);
-	bed_close_since(bed, mark);
+		    busy->arrived == busy->sent && busy->answers == busy->asked,
+		    "%u of %u packets of %s arrive unchanged as from %s, and %u of %u answers",
+		    busy->arrived, busy->sent, text[0], text[1], busy->answers, busy->asked);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "conform/busy.h"
 #include "conform/probes.h"
 
 static unsigned int cut(unsigned int lifetime, unsigned int longest)
@@ -59,12 +60,15 @@ static void probe_cheaply(struct bed *bed, enum nat_protocol protocol, struct ob
 	probe_unsolicited(bed, protocol, o);
 }
 
-static void probe_wholly(struct bed *bed, enum nat_protocol protocol, struct observed *o)
+static void probe_wholly(struct bed *bed, enum nat_protocol protocol, struct busy_probe *busy,
+			 struct observed *o)
 {
 	probe_mapping(bed, protocol, o);
 	if (!passes(o, protocol))
 		return;
 	probe_filtering(bed, protocol, o);
+	if (protocol == NAT_UDP) /* while there are ports left */
+		busy_begin(bed, busy);
 	probe_ports(bed, protocol, true, o);
 	if (protocol == NAT_ICMP)
 		return;
@@ -75,19 +79,9 @@ static void probe_wholly(struct bed *bed, enum nat_protocol protocol, struct obs
 	if (protocol == NAT_TCP) {
 		probe_tcp(bed, o);
 	} else {
-		probe_busy(bed, o);
 		probe_sizes(bed, o);
 		probe_control(bed, o);
 	}
-}
-
-static void probe_protocol(struct bed *bed, enum nat_protocol protocol,
-			   enum thoroughness thoroughness, struct observed *o)
-{
-	if (thoroughness == CONFORM_CHEAP)
-		probe_cheaply(bed, protocol, o);
-	else
-		probe_wholly(bed, protocol, o);
 }
 
 /* The range, or where there are blocks each of them, cut down to what can be filled. */
@@ -170,6 +164,7 @@ static int observe_at_once(const struct subject *subject, enum thoroughness thor
 			   bool kernel_refresh, struct observed *ret, struct diag *d)
 {
 	CLEANUP(bed_free_cleanup) struct bed *bed = NULL;
+	struct busy_probe busy = {.again = 0};
 	int r = bed_up(subject, &bed, d);
 	int protocol;
 
@@ -177,13 +172,17 @@ static int observe_at_once(const struct subject *subject, enum thoroughness thor
 		return r;
 	memset(ret, 0, sizeof(*ret));
 	for (protocol = 0; protocol < NAT_PROTOCOLS; protocol++)
-		probe_protocol(bed, (enum nat_protocol)protocol, thoroughness, ret);
+		if (thoroughness == CONFORM_CHEAP)
+			probe_cheaply(bed, (enum nat_protocol)protocol, ret);
+		else
+			probe_wholly(bed, (enum nat_protocol)protocol, &busy, ret);
 	if (subject->external_count > 1)
 		probe_pool(bed, ret);
 	probe_forwards(bed, ret);
 	if (thoroughness == CONFORM_WHOLE &&
 	    (subject->nat->kind == NAT_MASQUERADE || subject->nat->kind == NAT_CUSTOM))
 		probe_few_ports(bed, ret);
+	busy_end(&busy, ret);
 	if (subject->nat->kind == NAT_MASQUERADE || subject->nat->kind == NAT_FIREWALL)
 		read_lifetimes(bed, ret);
 	if (kernel_refresh && subject->nat->kind == NAT_MASQUERADE)

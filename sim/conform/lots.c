@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "conform/lots.h"
 
-#include "conform/busy.h"
-
 /* A peer's port is one socket's, and others are asked while busy flows are. */
-enum { PORT_HALF = 7003, PORT_CLOSED = 7006, PORT_RESET = 7007, IDLE_PEER = 0, BUSY_PEER = 2 };
+enum {
+	PORT_HALF = 7003,
+	PORT_CLOSED = 7006,
+	PORT_RESET = 7007,
+	IDLE_PEER = 0,
+	BUSY_PEER = 2,
+	OPENED = 3
+};
 
 /* What is seen of each kind, and who asks. */
 static const struct sight {
@@ -39,6 +44,15 @@ void lot_ages_around(struct lot *lot, unsigned int life_ms)
 	lot->count = 0;
 	for (part = from; part <= to; part++)
 		lot->ages[lot->count++] = life_ms * part / 20;
+}
+
+void lot_ages_at(struct lot *lot, unsigned int least_ms, unsigned int most_ms)
+{
+	const unsigned int ages[LOT_BUSY_MAX] = {least_ms * 85 / 100, least_ms * 95 / 100,
+						 most_ms * 102 / 100, most_ms * 115 / 100};
+
+	for (lot->count = 0; lot->count < LOT_BUSY_MAX; lot->count++)
+		lot->ages[lot->count] = ages[lot->count];
 }
 
 static struct endpoint half_peer(const struct lot *lot)
@@ -94,7 +108,7 @@ static bool be_born(struct lot *lot, size_t i)
 	switch (lot->kind) {
 	case LOT_IDLE:
 		return speaker_speak(speaker, IDLE_PEER, PORT_A, &lot->external[i]);
-	case LOT_BUSY: /* which it has been; this is the last of its packets, and of its peer's */
+	case LOT_BUSY: /* the last of its packets, and of its peer's */
 		return speaker_speak(speaker, BUSY_PEER, PORT_A, &lot->external[i]) &&
 		       speaker_knock(speaker, BUSY_PEER, PORT_A, &lot->external[i], NULL);
 	case LOT_HALF_OPEN:
@@ -108,18 +122,29 @@ static bool be_born(struct lot *lot, size_t i)
 	return false;
 }
 
+void lot_warm(struct bed *bed, struct lot *lot)
+{
+	size_t i;
+
+	lot->speech = speech_begin(bed, NAT_UDP);
+	for (i = 0; i < lot->count; i++) {
+		lot->speakers[i] = speaker_make(&lot->speech, 0, bed_fresh_port(bed));
+		busy_burst(&lot->speakers[i], BUSY_PEER, PORT_A, BUSY_PACKETS, &lot->busy[i]);
+	}
+}
+
 /* A machine that stands still may let a socket's mapping end while it is being opened. */
 static bool open_one(struct lot *lot, size_t i)
 {
 	struct speaker *speaker = &lot->speakers[i];
-	struct busy busy;
 	bool born = false;
 	int tries;
 
-	for (tries = 0; tries < 3 && !born; tries++) {
-		*speaker = speaker_make(&lot->speech, 0, bed_fresh_port(lot->speech.bed));
-		if (lot->kind == LOT_BUSY && !busy_make(speaker, BUSY_PEER, &busy))
-			continue;
+	for (tries = 0; tries < OPENED && !born; tries++) {
+		if (lot->kind == LOT_BUSY)
+			busy_burst(speaker, BUSY_PEER, PORT_A, BUSY_AGAIN, &lot->busy[i]);
+		else
+			*speaker = speaker_make(&lot->speech, 0, bed_fresh_port(lot->speech.bed));
 		lot->born[i][0] = bed_clock_ms();
 		born = be_born(lot, i);
 		lot->born[i][1] = bed_clock_ms();
@@ -133,7 +158,8 @@ void lot_open(struct bed *bed, enum nat_protocol protocol, enum lot_kind kind,
 	const struct seen *passes = &o->seen[ASPECT_PASSES][protocol];
 	size_t i;
 
-	lot->speech = speech_begin(bed, protocol);
+	if (kind != LOT_BUSY)
+		lot->speech = speech_begin(bed, protocol);
 	lot->kind = kind;
 	lot->open = passes->known && passes->value;
 	if (lot->open)

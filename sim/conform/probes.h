@@ -35,8 +35,6 @@ void probe_unsolicited(struct bed *bed, enum nat_protocol protocol, struct obser
 void probe_errors(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 /* Gateways that edit payload. After the filtering. */
 void probe_payload(struct bed *bed, enum nat_protocol protocol, struct observed *o);
-/* Whether packets of a busy flow arrive as they were sent. */
-void probe_busy(struct bed *bed, struct observed *o);
 /* Packets that do not fit, and fragments. */
 void probe_sizes(struct bed *bed, struct observed *o);
 /* Whether mappings can be asked for. */

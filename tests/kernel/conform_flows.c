@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conform/busy.h"
 #include "conform/hold.h"
 #include "conform/probes.h"
 #include "support/lie.h"
@@ -28,6 +29,7 @@ static int meddle(void *data)
 	AUTO_FREE struct observed *o = calloc(1, sizeof(*o));
 	const struct seen *seen = &o->seen[ASPECT_BUSY][NAT_UDP];
 	AUTO_DIAG struct diag d = {0};
+	struct busy_probe busy;
 	int r;
 
 	EXPECT(o && own_rules_write(path, "forward priority filter", m->rule) == 0, "no rules");
@@ -35,7 +37,8 @@ static int meddle(void *data)
 	unlink(path);
 	diag_print(&d, stderr, false);
 	EXPECT(r == 0, "no bed");
-	probe_busy(bed, o);
+	busy_begin(bed, &busy);
+	busy_end(&busy, o);
 	EXPECT(seen->known && seen->value == !m->evidence, "\"%s\": %s", m->rule, seen->evidence);
 	EXPECT(!m->evidence || strstr(seen->evidence, m->evidence), "\"%s\": %s", m->rule,
 	       seen->evidence);
@@ -44,19 +47,19 @@ static int meddle(void *data)
 
 Test(busy, flows_whose_packets_change_are_caught, .timeout = 60)
 {
-	/* Every packet counts, and 400 of one flow come before the meddling. */
+	/* Every packet counts, and 4,800 of one flow come before the meddling. */
 	static const struct meddling meddlings[] = {
 		{"accept", NULL},
-		{"udp dport 7000 numgen inc mod 600 > 400 ip ttl set 33", "has another TTL"},
-		{"udp dport 7000 numgen inc mod 600 > 400 udp checksum set 0x1234", "checksum"},
-		{"udp dport 7000 numgen inc mod 600 > 400 udp checksum 0 udp checksum set 0xbeef",
+		{"udp dport 7001 numgen inc mod 5000 > 4800 ip ttl set 33", "has another TTL"},
+		{"udp dport 7001 numgen inc mod 5000 > 4800 udp checksum set 0x1234", "checksum"},
+		{"udp dport 7001 numgen inc mod 5000 > 4800 udp checksum 0 udp checksum set 0xbeef",
 		 "has got a checksum"},
-		{"udp dport 7000 numgen inc mod 600 > 400 udp checksum != 0 udp checksum set 0",
+		{"udp dport 7001 numgen inc mod 5000 > 4800 udp checksum != 0 udp checksum set 0",
 		 "has lost its checksum"},
-		{"udp dport 7000 numgen inc mod 600 > 400 udp checksum 0 @th,64,8 set 0x55",
+		{"udp dport 7001 numgen inc mod 5000 > 4800 udp checksum 0 @th,64,8 set 0x55",
 		 "has another payload"},
-		{"udp dport 7000 numgen inc mod 600 > 598 drop", "599 of 600"},
-		{"udp sport 7000 numgen inc mod 60 > 58 drop", "59 of 60"},
+		{"udp dport 7001 numgen inc mod 5000 > 4998 drop", "5199 of 5200"},
+		{"udp sport 7001 numgen inc mod 250 > 248 drop", "259 of 260"},
 	};
 
 	for (size_t i = 0; i < sizeof(meddlings) / sizeof(meddlings[0]); i++)
@@ -87,7 +90,7 @@ static const char lives[] =
 	"	chain out {\n"
 	"		type filter hook postrouting priority 200\n"
 	"		oifname != \"internet\" accept\n"
-	"		update @many { udp sport limit rate over 1/minute burst 300 packets } %s\n"
+	"		update @many { udp sport limit rate over 1/minute burst 3000 packets } %s\n"
 	"		meta l4proto udp update @open { udp sport timeout 400ms }\n"
 	"	}\n"
 	"}\n";
@@ -133,7 +136,7 @@ static int watch_lives(void *data)
 Test(busy, flows_that_live_otherwise_than_others_are_caught, .timeout = 60)
 {
 	static const struct life same = {"continue", 340, 440, true},
-				 longer = {"update @wide { udp sport timeout 800ms }", 460, 900,
+				 longer = {"update @wide { udp sport timeout 800ms }", 445, 900,
 					   true},
 				 never = {"accept", 340, 440, false};
 
