@@ -108,9 +108,11 @@ static bool be_born(struct lot *lot, size_t i)
 	switch (lot->kind) {
 	case LOT_IDLE:
 		return speaker_speak(speaker, IDLE_PEER, PORT_A, &lot->external[i]);
-	case LOT_BUSY: /* the last of its packets, and of its peer's */
-		return speaker_speak(speaker, BUSY_PEER, PORT_A, &lot->external[i]) &&
-		       speaker_knock(speaker, BUSY_PEER, PORT_A, &lot->external[i], NULL);
+	case LOT_BUSY: /* the last of its packets, and of its peer's, if that gets in */
+		if (!speaker_speak(speaker, BUSY_PEER, PORT_A, &lot->external[i]))
+			return false;
+		speaker_knock(speaker, BUSY_PEER, PORT_A, &lot->external[i], NULL);
+		return true;
 	case LOT_HALF_OPEN:
 		return half_open(lot, i);
 	case LOT_CLOSED:
