@@ -84,20 +84,6 @@ static void probe_wholly(struct bed *bed, enum nat_protocol protocol, struct bus
 	}
 }
 
-/* The range, or where there are blocks each of them, cut down to what can be filled. */
-static struct nat with_few_ports(const struct nat *nat)
-{
-	const uint16_t few = 64, first = 40000 / 64 * 64;
-	const unsigned int count = nat->ports.block ? 2 * BED_HOSTS * few : few;
-	struct nat small = *nat;
-
-	small.ports.first = first;
-	small.ports.last = (uint16_t)(first + count - 1);
-	if (small.ports.block)
-		small.ports.block = few;
-	return small;
-}
-
 /* Exhaustion, in a bed of its own, where the range as declared was too large for it. */
 static int observe_exhaustion(const struct subject *subject, struct observed *o, struct diag *d)
 {
@@ -109,7 +95,7 @@ static int observe_exhaustion(const struct subject *subject, struct observed *o,
 	if (subject->nat->kind != NAT_TRANSLATE || !passes(o, NAT_UDP) ||
 	    o->seen[ASPECT_EXHAUSTION][NAT_UDP].known)
 		return 0;
-	nat = with_few_ports(subject->nat);
+	nat = fillable_nat(subject->nat);
 	small.nat = &nat;
 	r = bed_up(&small, &bed, d);
 	if (r < 0)

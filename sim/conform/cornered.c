@@ -39,6 +39,7 @@ struct nat cornered_nat(const struct nat *nat)
 	small.ports.last = (uint16_t)(first + count - 1);
 	if (small.ports.block)
 		small.ports.block = few;
+	small.ports.step = 0; /* a long one leaves a small range at once */
 	/* What would take ports, or time. */
 	small.timers = nat_default().timers;
 	small.forward_count = 0;

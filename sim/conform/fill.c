@@ -25,6 +25,20 @@ enum {
 	LOW_FILLER = 4,
 };
 
+struct nat fillable_nat(const struct nat *nat)
+{
+	const uint16_t few = 64, first = 40000 / 64 * 64;
+	const unsigned int count = nat->ports.block ? 2 * BED_HOSTS * few : few;
+	struct nat small = *nat;
+
+	small.ports.first = first;
+	small.ports.last = (uint16_t)(first + count - 1);
+	if (small.ports.block)
+		small.ports.block = few;
+	small.ports.step = 0; /* a long one leaves a small range at once */
+	return small;
+}
+
 /* A host that opened sockets until it got nowhere. */
 struct filling {
 	struct speaker first, last;

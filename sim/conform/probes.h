@@ -16,10 +16,11 @@ void probe_filtering(struct bed *bed, enum nat_protocol protocol, struct observe
 /* After the mapping. @thorough fills a small range to its end too. */
 void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, struct observed *o);
 /*
- * What happens when no port is left, alone: fills a bed whose range has been made small
- * enough to be filled, and says so. For where probe_ports() found it too large.
+ * What happens when no port is left, alone: fills a bed whose NAT is fillable_nat(), its range or
+ * each of its blocks cut down, and says so. For where probe_ports() found it too large.
  */
 void probe_exhaustion(struct bed *bed, struct observed *o);
+struct nat fillable_nat(const struct nat *nat);
 /* The same for where a range cannot be made small: among the ports below 1024. */
 void probe_low_exhaustion(struct bed *bed, struct observed *o);
 void probe_hairpinning(struct bed *bed, enum nat_protocol protocol, struct observed *o);
