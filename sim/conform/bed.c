@@ -395,3 +395,20 @@ uint16_t bed_fresh_port(struct bed *bed)
 	bed->port = (uint16_t)(FIRST_PORT + (bed->port - FIRST_PORT + stride) % ports);
 	return bed->port;
 }
+
+uint16_t bed_kept_port(struct bed *bed)
+{
+	const unsigned int stride = 37, span = bed->kept[1] - bed->kept[0] + 1U;
+	unsigned int tries;
+	uint16_t port;
+
+	for (tries = 0; bed->kept[1] && tries < span; tries++) {
+		bed->kept_next = (uint16_t)((bed->kept_next + stride) % span);
+		port = (uint16_t)(bed->kept[0] + bed->kept_next);
+		if (bed->drawn[port])
+			continue;
+		bed->drawn[port] = true;
+		return port;
+	}
+	return bed_fresh_port(bed);
+}

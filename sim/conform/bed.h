@@ -66,9 +66,12 @@ struct bed {
 	int near, far; /* the control's sockets */
 	int sockets[BED_SOCKETS_MAX];
 	size_t socket_count;
-	uint32_t serial;   /* of the last message */
-	uint16_t port;     /* the last local port that was given out */
-	unsigned int sent; /* how many packets the probes have sent */
+	uint32_t serial;  /* of the last message */
+	uint16_t port;    /* the last local port that was given out */
+	uint16_t kept[2]; /* ports between these two are kept, and others are not; 0: no such */
+	uint16_t kept_next;
+	bool drawn[UINT16_MAX + 1]; /* external ports that were seen */
+	unsigned int sent;          /* how many packets the probes have sent */
 	bool pinned;
 	unsigned char cpus[128]; /* the processors that were ours before */
 	int error;
@@ -89,6 +92,8 @@ struct endpoint bed_peer(const struct bed *bed, size_t peer, uint16_t port);
 
 /* A local port that no probe has used yet; every second one is odd. */
 uint16_t bed_fresh_port(struct bed *bed);
+/* One that is kept if any is: within the range, and not seen as another socket's. */
+uint16_t bed_kept_port(struct bed *bed);
 
 /* The external endpoint that the bed's own socket has, which tried the links; false when none is
  * seen. */

@@ -138,6 +138,7 @@ static void take_arrived(struct burst *b)
 			busy->external.addr.family = AF_INET;
 			busy->external.port = get16(packet + IP_HEADER);
 			busy->ttl = packet[8];
+			b->bed->drawn[busy->external.port] = true;
 		}
 		busy->arrived++;
 		how = compare(b, packet, (size_t)n);

@@ -84,23 +84,52 @@ static void probe_wholly(struct bed *bed, enum nat_protocol protocol, struct bus
 	}
 }
 
-/* Exhaustion, in a bed of its own, where the range as declared was too large for it. */
+/* A range of which the probes would leave nothing. */
+static bool is_cramped(const struct nat *nat)
+{
+	const int enough = 512;
+
+	return nat->kind == NAT_TRANSLATE && nat->ports.first && !nat->ports.block &&
+	       nat->ports.last - nat->ports.first < enough;
+}
+
+/* The same with room for them. */
+static struct nat roomy_nat(const struct nat *nat)
+{
+	const uint16_t room = 1024;
+	struct nat roomy = *nat;
+
+	if (roomy.ports.first > UINT16_MAX - room)
+		roomy.ports.first = UINT16_MAX - room;
+	roomy.ports.last = roomy.ports.first + room;
+	return roomy;
+}
+
+/*
+ * Exhaustion, in a bed of its own: with the range as declared, or where that was too large for
+ * it, with a small one.
+ */
 static int observe_exhaustion(const struct subject *subject, struct observed *o, struct diag *d)
 {
 	CLEANUP(bed_free_cleanup) struct bed *bed = NULL;
+	bool cramped = is_cramped(subject->nat);
 	struct subject small = *subject;
 	struct nat nat;
-	int r;
+	int protocol, r;
 
 	if (subject->nat->kind != NAT_TRANSLATE || !passes(o, NAT_UDP) ||
-	    o->seen[ASPECT_EXHAUSTION][NAT_UDP].known)
+	    (o->seen[ASPECT_EXHAUSTION][NAT_UDP].known && !cramped))
 		return 0;
-	nat = fillable_nat(subject->nat);
+	nat = cramped ? *subject->nat : fillable_nat(subject->nat);
 	small.nat = &nat;
 	r = bed_up(&small, &bed, d);
 	if (r < 0)
 		return r;
-	probe_exhaustion(bed, o);
+	if (!cramped)
+		probe_exhaustion(bed, o);
+	for (protocol = NAT_UDP; cramped && protocol <= NAT_TCP; protocol++)
+		if (passes(o, (enum nat_protocol)protocol))
+			probe_range(bed, (enum nat_protocol)protocol, o);
 	o->packets += bed->sent;
 	return bed->error;
 }
@@ -201,10 +230,18 @@ int conform_observe(const struct subject *subject, enum thoroughness thoroughnes
 		    unsigned int lifetime_ms, struct observed *ret, struct diag *d)
 {
 	uint64_t begin = lab_clock();
-	int r = observe_at_once(subject, thoroughness, lifetime_ms != 0, ret, d);
+	struct subject roomy = *subject;
+	struct nat nat;
+	int r;
+
+	if (thoroughness == CONFORM_WHOLE && is_cramped(subject->nat)) {
+		nat = roomy_nat(subject->nat);
+		roomy.nat = &nat;
+	}
+	r = observe_at_once(&roomy, thoroughness, lifetime_ms != 0, ret, d);
 
 	if (r == 0 && lifetime_ms)
-		r = observe_lifetimes(subject, lifetime_ms, ret, d);
+		r = observe_lifetimes(&roomy, lifetime_ms, ret, d);
 	if (r == 0 && thoroughness == CONFORM_WHOLE)
 		r = observe_exhaustion(subject, ret, d);
 	if (r == 0 && thoroughness == CONFORM_WHOLE)

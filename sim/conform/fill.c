@@ -130,11 +130,10 @@ static void unseen_full(struct observed *o, enum nat_protocol protocol, const ch
 	unseen(o, ASPECT_SURVIVAL, protocol, "%s", reason);
 }
 
-static void fill_small(struct speech *speech, struct observed *o)
+/* Fill what there is; ports between @low and @high were given already. */
+static void fill_all(struct speech *speech, int low, int high, struct observed *o)
 {
 	enum nat_protocol protocol = speech->protocol;
-	int low = o->seen[ASPECT_LOWEST][protocol].value;
-	int high = o->seen[ASPECT_HIGHEST][protocol].value;
 	struct filling f = fill(speech, false);
 
 	low = f.count && f.low < low ? f.low : low;
@@ -147,7 +146,8 @@ static void fill_small(struct speech *speech, struct observed *o)
 	}
 	see(o, ASPECT_CAPACITY, protocol, high - low + 1,
 	    "%u more mappings, then no more; %d to %d", f.count, low, high);
-	see_full(&f, protocol, "", o);
+	if (protocol == NAT_UDP)
+		see_full(&f, protocol, "", o);
 }
 
 void fill_if_small(struct speech *speech, struct observed *o)
@@ -156,9 +156,31 @@ void fill_if_small(struct speech *speech, struct observed *o)
 	const struct seen *high = &o->seen[ASPECT_HIGHEST][speech->protocol];
 
 	if (low->known && high->value - low->value <= FILL_SPREAD)
-		fill_small(speech, o);
+		fill_all(speech, low->value, high->value, o);
 	else if (low->known)
 		unseen_full(o, speech->protocol, "the range is too large to fill");
+}
+
+/* The first port of a range: the bed's own UDP socket has it; else a connection gets it. */
+static bool first_port(struct speech *speech, struct endpoint *ret)
+{
+	struct speaker speaker;
+
+	if (speech->protocol == NAT_UDP)
+		return bed_tried(speech->bed, ret);
+	speaker = speaker_make(speech, LOW_FILLER, bed_fresh_port(speech->bed));
+	return speaker_speak(&speaker, 2, PORT_A, ret);
+}
+
+void probe_range(struct bed *bed, enum nat_protocol protocol, struct observed *o)
+{
+	size_t mark = bed->socket_count;
+	struct speech speech = speech_begin(bed, protocol);
+	struct endpoint first;
+
+	if (first_port(&speech, &first))
+		fill_all(&speech, first.port, first.port, o);
+	bed_close_since(bed, mark);
 }
 
 void probe_exhaustion(struct bed *bed, struct observed *o)

@@ -16,8 +16,8 @@
 
 static struct hairpin meet(struct speech *speech, bool known)
 {
-	struct speaker host = speaker_make(speech, 0, bed_fresh_port(speech->bed));
-	struct speaker guest = speaker_make(speech, 1, bed_fresh_port(speech->bed));
+	struct speaker host = speaker_make(speech, 0, bed_kept_port(speech->bed));
+	struct speaker guest = speaker_make(speech, 1, bed_kept_port(speech->bed));
 	struct hairpin m = {.host = host.local, .guest = guest.local, .at = host.local};
 	struct endpoint outer = guest.local;
 	int tap;

@@ -121,6 +121,17 @@ static bool keeps_inner(struct speech *speech, const struct draws *d, uint16_t *
 	return tried > 1 && kept == tried;
 }
 
+/* For probes that need a port to be kept. */
+static void note_kept(struct bed *bed, const struct draws *d, uint16_t inner)
+{
+	int low = 0, high = 0;
+
+	if (inner)
+		extent(d, &low, &high);
+	bed->kept[0] = (uint16_t)low;
+	bed->kept[1] = (uint16_t)high;
+}
+
 static void list_ports(const struct draws *d, char *text, size_t size)
 {
 	size_t i, used = 0;
@@ -229,6 +240,7 @@ void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, str
 	/* A port may be taken by what an earlier probe was given at random. */
 	preserving = own.kept + STRAY >= SAMPLES ||
 		     (own.kept == 0 && keeps_inner(&speech, &own, &inner));
+	note_kept(bed, &own, inner);
 	see_order(o, protocol, &own, preserving, inner);
 	if (own.kept) {
 		second = draw(&speech, 3, local);

@@ -20,6 +20,8 @@ void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, str
  * each of its blocks cut down, and says so. For where probe_ports() found it too large.
  */
 void probe_exhaustion(struct bed *bed, struct observed *o);
+/* The same of a range that is small as declared, with its extent. */
+void probe_range(struct bed *bed, enum nat_protocol protocol, struct observed *o);
 struct nat fillable_nat(const struct nat *nat);
 /* The same for where a range cannot be made small: among the ports below 1024. */
 void probe_low_exhaustion(struct bed *bed, struct observed *o);

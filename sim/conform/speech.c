@@ -101,12 +101,18 @@ bool speaker_speak(struct speaker *speaker, size_t peer, uint16_t port, struct e
 	struct endpoint to = bed_peer(speech->bed, peer, port);
 	int at = speech_ear(speech, peer, port);
 	uint32_t number = tell(speaker, &to);
+	bool heard;
 
 	bed_settle(speech->bed);
-	if (speech->protocol != NAT_TCP)
-		return hear(speech, at, number, ret);
-	speaker->answered = bed_accept(speech->bed, at, ret);
-	return speaker->answered >= 0;
+	if (speech->protocol == NAT_TCP) {
+		speaker->answered = bed_accept(speech->bed, at, ret);
+		heard = speaker->answered >= 0;
+	} else {
+		heard = hear(speech, at, number, ret);
+	}
+	if (heard)
+		speech->bed->drawn[ret->port] = true;
+	return heard;
 }
 
 bool speaker_answered(struct speaker *speaker, size_t peer, uint16_t port,

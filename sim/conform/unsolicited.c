@@ -66,7 +66,7 @@ struct provocation {
 static struct provocation provoke_and_speak(struct bed *bed, enum nat_protocol protocol, bool kept)
 {
 	size_t mark = bed->socket_count;
-	uint16_t port = bed_fresh_port(bed);
+	uint16_t port = bed_kept_port(bed);
 	struct provocation p = {.at = {bed->subject->externals[0], port}};
 	struct speech speech;
 	struct speaker late;

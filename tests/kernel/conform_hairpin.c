@@ -47,7 +47,16 @@ Test(hairpinning, of_one_that_counts_its_ports_is_seen, .timeout = 60)
 
 	expect_each_caught(&nat);
 	nat.mapping = ADDRESS_DEPENDENT;
-	nat.ports.step = -3;
+	nat.ports.step = -5;
+	expect_each_caught(&nat);
+}
+
+Test(hairpinning, of_one_that_keeps_ports_of_a_range_is_seen, .timeout = 60)
+{
+	struct nat nat = dependent(PORTS_PRESERVING);
+
+	nat.ports.first = 40000;
+	nat.ports.last = 49999;
 	expect_each_caught(&nat);
 }
 

@@ -190,6 +190,46 @@ Test(honesty, another_answer_to_strangers_is_caught, .timeout = 60)
 	}
 }
 
+/* Ports are kept within a range: what asks for a port that is kept must ask for one of it. */
+Test(honesty, ports_kept_in_a_range_are_not_taken_for_moved_ones, .timeout = 60)
+{
+	static const uint16_t lasts[] = {49999, 40099};
+	struct lie lie = {
+		.truth = cone(), .declared = cone(), .axis = "unsolicited", .protocol = "udp"};
+
+	lie.truth.ports.first = 40000;
+	for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++) {
+		lie.truth.ports.last = lasts[i];
+		lie.declared.ports = lie.truth.ports;
+		lie.truth.unsolicited = UNSOLICITED_ACCEPT;
+		lie.declared.unsolicited = UNSOLICITED_DROP;
+		expect_caught(lie);
+		lie.truth.unsolicited = UNSOLICITED_DROP;
+		lie.declared.unsolicited = UNSOLICITED_ACCEPT;
+		expect_caught(lie);
+	}
+}
+
+/* Nearly everything is declared of so few ports that the probes need more. */
+Test(honesty, a_range_of_a_few_ports_is_seen_to_its_ends, .timeout = 60)
+{
+	struct lie lie = {.truth = cone(), .declared = cone(), .axis = "ports.range"};
+
+	lie.truth.ports =
+		(struct nat_ports){.allocation = PORTS_SEQUENTIAL, .first = 40000, .last = 40009};
+	lie.declared.ports = lie.truth.ports;
+	lie.declared.ports.last = 40008;
+	expect_caught(lie);
+	lie.axis = "mapping";
+	lie.declared.ports.last = 40009;
+	lie.declared.mapping = ADDRESS_DEPENDENT;
+	expect_caught(lie);
+	lie.declared.mapping = ENDPOINT_INDEPENDENT;
+	lie.axis = "icmp.kills";
+	lie.declared.icmp.errors_kill = true;
+	expect_caught(lie);
+}
+
 Test(honesty, another_treatment_of_icmp_errors_is_caught, .timeout = 60)
 {
 	struct lie lie = {.protocol = "udp"};
