@@ -6,8 +6,9 @@
  * rules, a faster one through its hardware. Nobody outside may see that. So thousands of packets
  * are sent, and some more when the NAT has had time to think of the flow as known. They are made by
  * hand, half of them without a checksum (RFC 768: zero, which must stay zero) and of
- * different lengths, and each that arrives is compared with what was sent: source
- * endpoint, length, payload, checksum, and as many hops taken off its TTL as off the first one's.
+ * different lengths, in either direction, and each that arrives is compared with what was sent:
+ * source endpoint, length, payload, checksum, and as many hops taken off its TTL as off the
+ * first one's.
  */
 #include "conform/busy.h"
 
@@ -24,18 +25,17 @@ enum {
 	PSEUDO_HEADER = 12,
 	PAYLOAD_MAX = 64,
 	PACKET_MAX = IP_HEADER + UDP_HEADER + PAYLOAD_MAX,
-	BATCH = 100,   /* as many as socket buffers hold for certain */
-	ANSWERED = 20, /* every twentieth */
+	BATCH = 100, /* as many as socket buffers hold for certain */
 	TTL = 60,
 	PEER = 2, /* no other probe's ears are at its PORT_B */
 };
 
-struct burst {
-	struct bed *bed;
-	struct speaker *speaker;
-	struct endpoint peer;
+/* One way: who sends by hand, who sees it arrive, and the socket that it is for. */
+struct lane {
+	struct busy_way *way;
+	struct endpoint from, to;           /* as sent */
+	struct endpoint seen_from, seen_to; /* as it should arrive */
 	int out, tap, ear;
-	struct busy *busy;
 };
 
 static size_t payload_size(unsigned int number)
@@ -86,33 +86,33 @@ static size_t compose(const struct endpoint *from, const struct endpoint *to, un
 	return IP_HEADER + length;
 }
 
-static void send_packet(struct burst *b, unsigned int number)
+static void send_packet(struct bed *bed, struct lane *lane)
 {
-	const struct endpoint host = {.addr = b->peer.addr};
+	const struct endpoint host = {.addr = lane->to.addr};
 	uint8_t packet[PACKET_MAX];
-	size_t length = compose(&b->speaker->local, &b->peer, number, packet);
+	size_t length = compose(&lane->from, &lane->to, ++lane->way->sent, packet);
 
-	bed_send_bytes(b->bed, b->out, &host, packet, length);
+	bed_send_bytes(bed, lane->out, &host, packet, length);
 }
 
 /* What is wrong with a packet that arrived; NULL for nothing. */
-static const char *compare(const struct burst *b, const uint8_t *packet, size_t length)
+static const char *compare(const struct lane *lane, const uint8_t *packet, size_t length)
 {
 	const uint8_t *udp = packet + IP_HEADER;
 	uint8_t expected[PACKET_MAX];
 	unsigned int number = get32(udp + UDP_HEADER);
 	size_t size;
 
-	if (number == 0 || number > b->busy->sent)
+	if (number == 0 || number > lane->way->sent)
 		return "has another payload";
-	size = compose(&b->busy->external, &b->peer, number, expected);
-	if (memcmp(packet + 12, expected + 12, 4) != 0 || get16(udp) != b->busy->external.port)
+	size = compose(&lane->seen_from, &lane->seen_to, number, expected);
+	if (memcmp(packet + 12, expected + 12, 4) != 0 || get16(udp) != lane->seen_from.port)
 		return "has another source";
 	if (length != size || get16(udp + 4) != size - IP_HEADER)
 		return "has another length";
 	if (memcmp(udp + UDP_HEADER, expected + IP_HEADER + UDP_HEADER, payload_size(number)) != 0)
 		return "has another payload";
-	if (packet[8] != b->busy->ttl)
+	if (packet[8] != lane->way->ttl)
 		return "has another TTL";
 	if (without_checksum(number))
 		return get16(udp + 6) ? "has got a checksum" : NULL;
@@ -121,117 +121,119 @@ static const char *compare(const struct burst *b, const uint8_t *packet, size_t 
 	return udp_checksum(packet, udp, length - IP_HEADER) ? "has a wrong checksum" : NULL;
 }
 
-static void take_arrived(struct burst *b)
+/* The next packet of this flow that arrived; its length, or 0. */
+static size_t next_arrived(const struct lane *lane, uint8_t packet[PACKET_MAX])
 {
-	uint8_t packet[PACKET_MAX];
-	struct busy *busy = b->busy;
-	const char *how;
 	ssize_t n;
 
-	while (b->tap >= 0 &&
-	       (n = recv(b->tap, packet, sizeof(packet), MSG_DONTWAIT | MSG_TRUNC)) >= 0) {
-		if (n < IP_HEADER + UDP_HEADER + 4 || n > PACKET_MAX || packet[0] != 0x45 ||
-		    get16(packet + IP_HEADER + 2) != b->peer.port)
-			continue;
-		if (busy->arrived == 0) {
-			memcpy(busy->external.addr.bytes, packet + 12, 4);
-			busy->external.addr.family = AF_INET;
-			busy->external.port = get16(packet + IP_HEADER);
-			busy->ttl = packet[8];
-			b->bed->drawn[busy->external.port] = true;
+	while (lane->tap >= 0 &&
+	       (n = recv(lane->tap, packet, PACKET_MAX, MSG_DONTWAIT | MSG_TRUNC)) >= 0)
+		if (n >= IP_HEADER + UDP_HEADER + 4 && n <= PACKET_MAX && packet[0] == 0x45 &&
+		    get16(packet + IP_HEADER + 2) == lane->seen_to.port)
+			return (size_t)n;
+	return 0;
+}
+
+static void take_arrived(struct bed *bed, struct lane *lane)
+{
+	struct busy_way *way = lane->way;
+	uint8_t packet[PACKET_MAX];
+	const char *how;
+	size_t length;
+
+	while ((length = next_arrived(lane, packet)) > 0) {
+		if (way->arrived == 0)
+			way->ttl = packet[8];
+		if (lane->seen_from.addr.family == AF_UNSPEC) {
+			lane->seen_from.addr.family = AF_INET;
+			memcpy(lane->seen_from.addr.bytes, packet + 12, 4);
+			lane->seen_from.port = get16(packet + IP_HEADER);
 		}
-		busy->arrived++;
-		how = compare(b, packet, (size_t)n);
-		if (how && !busy->how) {
-			busy->how = how;
-			busy->changed = busy->arrived;
+		way->arrived++;
+		how = compare(lane, packet, length);
+		if (how && !way->how) {
+			way->how = how;
+			way->changed = way->arrived;
 		}
 	}
+	bed_heard(bed, lane->ear, 0, NULL); /* which nothing is: all that came is taken */
 }
 
-/* The peer's socket and the host's, emptied. */
-static void take_answers(struct burst *b, const uint32_t answers[], size_t count)
+static void send_batch(struct bed *bed, struct lane *out, struct lane *in, unsigned int count)
 {
-	struct endpoint from;
-	size_t i;
-
-	bed_heard(b->bed, b->ear, 0, NULL); /* which nothing is: all that came is taken */
-	for (i = 0; i < count; i++)
-		b->busy->answers += bed_heard(b->bed, b->speaker->fd, answers[i], &from) &&
-				    endpoint_equal(&from, &b->peer);
-}
-
-static void send_batch(struct burst *b, unsigned int count)
-{
-	uint32_t answers[BATCH / ANSWERED + 1];
-	size_t asked = 0;
-
 	while (count--) {
-		send_packet(b, ++b->busy->sent);
-		if (b->busy->sent % ANSWERED == 0)
-			answers[asked++] = bed_send(b->bed, b->ear, &b->busy->external);
+		send_packet(bed, out);
+		if (in)
+			send_packet(bed, in);
 	}
-	bed_settle(b->bed);
-	take_arrived(b);
-	take_answers(b, answers, asked);
-	b->busy->asked += (unsigned int)asked;
+	bed_settle(bed);
+	take_arrived(bed, out);
+	if (in)
+		take_arrived(bed, in);
 }
 
 bool busy_burst(struct speaker *speaker, size_t peer, uint16_t port, unsigned int count,
 		struct busy *busy)
 {
 	struct bed *bed = speaker->speech->bed;
-	struct burst b = {.bed = bed,
-			  .speaker = speaker,
-			  .peer = bed_peer(bed, peer, port),
-			  .ear = speech_ear(speaker->speech, peer, port),
-			  .busy = busy};
-	size_t mark = bed->socket_count;
+	const struct endpoint local = speaker->local, other = bed_peer(bed, peer, port);
+	struct lane out = {&busy->out, .from = local, .to = other, .seen_to = other};
+	struct lane in = {&busy->in, .from = other, .seen_from = other, .seen_to = local};
+	size_t mark;
 	unsigned int part;
 
-	b.out = bed_packets(bed, BED_INSIDE);
-	b.tap = bed_udp_tap(bed, BED_OUTSIDE, &b.peer.addr);
-	/* The first one alone: it tells where answers go. */
-	for (part = busy->sent ? BATCH : 1; count; count -= part, part = BATCH) {
-		part = part < count ? part : count;
-		send_batch(&b, part);
-		if (busy->arrived == 0)
-			break;
+	out.ear = speech_ear(speaker->speech, peer, port);
+	in.ear = speaker->fd;
+	mark = bed->socket_count;
+	out.out = bed_packets(bed, BED_INSIDE);
+	in.out = bed_packets(bed, BED_OUTSIDE);
+	out.tap = bed_udp_tap(bed, BED_OUTSIDE, &other.addr);
+	in.tap = bed_udp_tap(bed, BED_INSIDE, &local.addr);
+	out.seen_from = busy->external;
+	if (busy->out.arrived == 0) { /* the first one alone: it tells where the others go */
+		send_batch(bed, &out, NULL, 1);
+		busy->external = out.seen_from;
+		bed->drawn[busy->external.port] = true;
+	}
+	in.to = busy->external;
+	for (; count && busy->out.arrived; count -= part) {
+		part = count < BATCH ? count : BATCH;
+		send_batch(bed, &out, &in, part);
 	}
 	bed_close_since(bed, mark);
-	return busy->arrived > 0;
+	return busy->out.arrived > 0;
 }
 
 void busy_begin(struct bed *bed, struct busy_probe *ret)
 {
 	ret->speech = speech_begin(bed, NAT_UDP);
 	ret->speaker = speaker_make(&ret->speech, 0, bed_fresh_port(bed));
-	ret->busy = (struct busy){.sent = 0};
+	ret->busy = (struct busy){.out = {0}};
 	busy_burst(&ret->speaker, PEER, PORT_B, BUSY_PACKETS, &ret->busy);
 	ret->again = bed_clock_ms() + BUSY_PAUSE_MS;
 }
 
 void busy_end(struct busy_probe *probe, struct observed *o)
 {
-	const struct busy *busy = &probe->busy;
+	const struct busy_way *out = &probe->busy.out, *in = &probe->busy.in;
+	const struct busy_way *wrong = out->how ? out : in;
 	char text[2][ENDPOINT_TEXT_MAX];
 
-	if (busy->sent == 0)
+	if (out->sent == 0)
 		return;
-	if (busy->arrived == 0) {
+	if (out->arrived == 0) {
 		unseen(o, ASPECT_BUSY, NAT_UDP, "nothing gets out");
 		return;
 	}
 	bed_wait_until(probe->again);
 	busy_burst(&probe->speaker, PEER, PORT_B, BUSY_AGAIN, &probe->busy);
 	endpoint_format(&probe->speaker.local, text[0]);
-	endpoint_format(&busy->external, text[1]);
-	if (busy->how)
-		see(o, ASPECT_BUSY, NAT_UDP, false, "packet %u from %s %s", busy->changed, text[0],
-		    busy->how);
+	endpoint_format(&probe->busy.external, text[1]);
+	if (wrong->how)
+		see(o, ASPECT_BUSY, NAT_UDP, false, "packet %u %s %s %s", wrong->changed,
+		    wrong == out ? "from" : "to", text[0], wrong->how);
 	else
-		see(o, ASPECT_BUSY, NAT_UDP,
-		    busy->arrived == busy->sent && busy->answers == busy->asked,
-		    "%u of %u packets of %s arrive unchanged as from %s, and %u of %u answers",
-		    busy->arrived, busy->sent, text[0], text[1], busy->answers, busy->asked);
+		see(o, ASPECT_BUSY, NAT_UDP, out->arrived == out->sent && in->arrived == in->sent,
+		    "%u of %u packets of %s arrive unchanged as from %s, and %u of %u of its peer",
+		    out->arrived, out->sent, text[0], text[1], in->arrived, in->sent);
 }

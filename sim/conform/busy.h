@@ -7,23 +7,28 @@
 #include "conform/speech.h"
 
 enum {
-	BUSY_PACKETS = 5000,
+	BUSY_PACKETS = 5000, /* each way */
 	BUSY_PAUSE_MS = 110, /* then a NAT may look at the flow again, and know it by now */
 	BUSY_AGAIN = 200,    /* packets after that */
 };
 
-/* One flow; begins as zeros. */
-struct busy {
-	struct endpoint external;                   /* as the first packet was seen */
-	uint8_t ttl;                                /* that it arrived with */
-	unsigned int sent, arrived, asked, answers; /* packets, and replies to some of them */
+/* One way of a flow: what was sent, and what became of it. */
+struct busy_way {
+	unsigned int sent, arrived;
 	unsigned int changed; /* the first packet that was: the how manieth to arrive */
 	const char *how;      /* what was changed about it; NULL while nothing was */
+	uint8_t ttl;          /* that the first one arrived with */
+};
+
+/* One flow; begins as zeros. */
+struct busy {
+	struct endpoint external; /* as the first packet was seen */
+	struct busy_way out, in;
 };
 
 /*
- * Let @speaker send @count more packets to @port of @peer, which replies to some of them. Returns
- * whether any packet ever arrived.
+ * Let @speaker send @count more packets to @port of @peer, which sends as many. Returns whether any
+ * packet ever got out.
  */
 bool busy_burst(struct speaker *speaker, size_t peer, uint16_t port, unsigned int count,
 		struct busy *busy);

@@ -16,7 +16,7 @@ static void warm(struct refreshes *all, struct refresh *r)
 	if (!r->busy)
 		return;
 	r->speaker = speaker_make(&all->speech, 0, bed_fresh_port(all->speech.bed));
-	r->flow = (struct busy){.sent = 0};
+	r->flow = (struct busy){.out = {0}};
 	r->warm = busy_burst(&r->speaker, PEER, PORT_A, BUSY_PACKETS, &r->flow);
 }
 

@@ -58,8 +58,11 @@ Test(busy, flows_whose_packets_change_are_caught, .timeout = 60)
 		 "has lost its checksum"},
 		{"udp dport 7001 numgen inc mod 5000 > 4800 udp checksum 0 @th,64,8 set 0x55",
 		 "has another payload"},
-		{"udp dport 7001 numgen inc mod 5000 > 4998 drop", "5199 of 5200"},
-		{"udp sport 7001 numgen inc mod 250 > 248 drop", "259 of 260"},
+		{"udp sport 7001 numgen inc mod 5000 > 4800 ip ttl set 33", "has another TTL"},
+		{"udp sport 7001 numgen inc mod 5000 > 4800 udp checksum 0 udp checksum set 0xbeef",
+		 "to 192.168.1.1:20037 has got a checksum"},
+		{"udp dport 7001 numgen inc mod 5000 > 4998 drop", "5200 of 5201"},
+		{"udp sport 7001 numgen inc mod 5000 > 4998 drop", "5199 of 5200"},
 	};
 
 	for (size_t i = 0; i < sizeof(meddlings) / sizeof(meddlings[0]); i++)
