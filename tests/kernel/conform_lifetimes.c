@@ -108,7 +108,7 @@ static int hold_what_is_named(void *data)
 	size_t count, i;
 
 	EXPECT(o, "no memory");
-	EXPECT(observe(&lie, NULL, o) == 0, "%s: the bed failed", named->nat.name);
+	EXPECT(observe(&lie, NULL, CONFORM_WHOLE, o) == 0, "%s: the bed failed", named->nat.name);
 	count = judge_axes(&tried, 1, o, axes);
 	EXPECT(count > 5, "%s: only %zu axes are judged", named->nat.name, count);
 	for (i = 0; i < count; i++)
