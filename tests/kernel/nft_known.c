@@ -176,15 +176,12 @@ static void check_life(const char *name)
 	AUTO_CLOSE int host = bed_udp(&bed, BED_INSIDE, HOST);
 	AUTO_CLOSE int peer = bed_udp(&bed, BED_OUTSIDE, PEER);
 	struct endpoint external = make_known(&bed, host, peer), to = bed_endpoint(PEER);
-	uint64_t before = bed_now(), after, closed;
+	uint64_t before = bed_now(), after;
 
 	bed_pass(host, &to, peer);
 	after = bed_now();
-	closed = bed_when_closed(&bed, peer, &external, host);
-	cr_assert(closed >= before + LIFE_MS, "%s: closed after %d ms of %d", name,
-		  (int)(closed - before), LIFE_MS);
-	cr_assert(closed <= after + LIFE_MS + LATE_MS, "%s: closed only after %d ms of %d", name,
-		  (int)(closed - after), LIFE_MS);
+	bed_check_end(name, bed_when_closed(&bed, peer, &external, host), before, after, LIFE_MS,
+		      LATE_MS);
 }
 
 Test(known, a_busy_mapping_ends_as_declared)

@@ -26,15 +26,6 @@ static struct nat lived(const char *name, unsigned int mapping, unsigned int fil
 	return nat;
 }
 
-static void check_span(const char *what, uint64_t before, uint64_t after, uint64_t end,
-		       unsigned int life)
-{
-	cr_assert(end >= before + life, "%s ended after %d ms of %u", what, (int)(end - before),
-		  life);
-	cr_assert(end <= after + life + life / 10 + MARGIN_MS, "%s ended only after %d ms of %u",
-		  what, (int)(end - after), life);
-}
-
 Test(timers, a_permission_ends_by_itself_and_the_mapping_lives_on)
 {
 	static const unsigned int lives[] = {300, 550, 1200};
@@ -48,12 +39,12 @@ Test(timers, a_permission_ends_by_itself_and_the_mapping_lives_on)
 		int host = bed_udp(&bed, BED_INSIDE, "192.168.1.1:5000");
 		int peer = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
 		int other = bed_udp(&bed, BED_OUTSIDE, "9.9.9.10:1000");
-		uint64_t before = bed_now(), after, end;
+		uint64_t before = bed_now(), after;
 
 		external = bed_pass(host, &server, peer);
 		after = bed_now();
-		end = bed_when_closed(&bed, peer, &external, host);
-		check_span("the permission", before, after, end, lives[i]);
+		bed_check_end("the permission", bed_when_closed(&bed, peer, &external, host),
+			      before, after, lives[i], lives[i] / 10 + MARGIN_MS);
 		again = bed_pass(host, &other_server, other);
 		cr_assert(bed_same(&again, &external), "the mapping ended, too");
 		cr_assert(!bed_passes(&bed, peer, &external, host),
@@ -86,17 +77,22 @@ static bool kept_from_outside(const struct nat *nat)
 	struct endpoint server = bed_endpoint("9.9.9.9:1000"), external;
 	int host = bed_udp(&bed, BED_INSIDE, "192.168.1.1:5000");
 	int peer = bed_udp(&bed, BED_OUTSIDE, "9.9.9.9:1000");
-	uint64_t before = bed_now(), after;
+	uint64_t before = bed_now(), after, probe;
+	struct bed_end end = {0};
 	bool open = true;
 
 	external = bed_pass(host, &server, peer);
 	after = bed_now();
 	while (open && bed_now() < after + 5 * LIFE_MS / 2) {
 		bed_wait_until(bed_now() + STEP_MS / 2);
+		probe = bed_now();
 		open = bed_passes(&bed, peer, &external, host);
+		if (open)
+			end.open = probe;
 	}
+	end.closed = bed_now();
 	if (!open)
-		check_span(nat->name, before, after + STEP_MS, bed_now(), LIFE_MS);
+		bed_check_end(nat->name, end, before, after, LIFE_MS, LIFE_MS / 10 + MARGIN_MS);
 	close(host);
 	close(peer);
 	return open;

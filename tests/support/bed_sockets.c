@@ -135,18 +135,32 @@ bool bed_passes(struct natbed *bed, int from, const struct endpoint *to, int at)
 	return bed_arrived(at, text);
 }
 
-uint64_t bed_when_closed(struct natbed *bed, int outside, const struct endpoint *external, int host)
+struct bed_end bed_when_closed(struct natbed *bed, int outside, const struct endpoint *external,
+			       int host)
 {
 	enum { PROBE_MS = 10 };
 	uint64_t deadline = bed_now() + BED_DEADLINE_MS, probe;
+	struct bed_end end = {0};
 
-	do {
+	while (true) {
 		probe = bed_now();
-		cr_assert(probe < deadline, "the mapping does not end");
+		cr_assert(probe < deadline, "it does not end");
 		if (!bed_passes(bed, outside, external, host))
-			return probe;
+			break;
+		end.open = probe;
 		bed_wait_until(probe + PROBE_MS);
-	} while (true);
+	}
+	end.closed = bed_now();
+	return end;
+}
+
+void bed_check_end(const char *what, struct bed_end end, uint64_t before, uint64_t after,
+		   unsigned int life, unsigned int late)
+{
+	cr_assert(end.closed >= before + life, "%s: ended after %d ms of %u", what,
+		  (int)(end.closed - before), life);
+	cr_assert(end.open <= after + life + late, "%s: had not ended after %d ms of %u", what,
+		  (int)(end.open - after), life);
 }
 
 void bed_connect(int fd, const struct endpoint *to)

@@ -107,8 +107,21 @@ uint64_t bed_now(void);
 void bed_wait_until(uint64_t moment);
 bool bed_readable(int fd, uint64_t deadline);
 
-/* Probe from @outside until nothing comes in at @host any more, and return that moment. */
-uint64_t bed_when_closed(struct natbed *bed, int outside, const struct endpoint *external,
-			 int host);
+/*
+ * When something ended, as probes from @outside to @host tell: what was sent at `open` came in, of
+ * what was sent until `closed` something did not. A machine that stands still between two probes
+ * makes no difference to either.
+ */
+struct bed_end {
+	uint64_t open, closed;
+};
+struct bed_end bed_when_closed(struct natbed *bed, int outside, const struct endpoint *external,
+			       int host);
+
+/* It lived for @life milliseconds, counted from a moment between @before and @after, and no more
+ * than
+ * @late longer. */
+void bed_check_end(const char *what, struct bed_end end, uint64_t before, uint64_t after,
+		   unsigned int life, unsigned int late);
 
 #endif
