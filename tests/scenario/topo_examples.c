@@ -67,8 +67,12 @@ static void expect_ok(const struct natsim *natsim, size_t count)
 
 	cr_expect_eq(json_array_size(json_at(json, "runs")), count);
 	json_array_foreach(json_at(json, "runs"), i, run)
-		cr_expect(json_is_true(json_at(run, "ok")), "%s does not hold:\n%s",
-			  json_string_value(json_at(run, "file")), natsim->err);
+	{
+		AUTO_FREE char *steps = json_dumps(json_object_get(run, "steps"), JSON_INDENT(1));
+
+		cr_expect(json_is_true(json_at(run, "ok")), "%s does not hold:\n%s%s",
+			  json_string_value(json_at(run, "file")), natsim->err, steps);
+	}
 	json_decref(json);
 }
 
