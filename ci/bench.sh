@@ -96,7 +96,7 @@ while read -r line; do
 		"$(jq .tcp_ratio <<<"$line")" "" ">=" 0.95
 	report "$nat: iperf3, 64-byte UDP ($(jq .udp_per_s <<<"$line") a sender's second)" \
 		"$(jq .udp_ratio <<<"$line")" "" ">=" 0.95
-done < <("$build/bench/bench_nat_iperf3" 26)
+done < <("$build/bench/bench_nat_iperf3" 14)
 
 echo
 echo "a router's rules and mappings"
