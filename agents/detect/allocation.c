@@ -6,7 +6,7 @@ static void conclude(struct allocation *allocation, struct site *site)
 	allocation->over = true;
 	allocation->pattern = pattern_judge(allocation->samples, allocation->count);
 	if (allocation->pattern.choice == PATTERN_UNKNOWN)
-		notes_reason(&site->notes, "only %zu of %d sockets learned their external port",
+		notes_reason(&site->notes, "the ports of %zu of %d sockets tell no pattern",
 			     allocation->count, ALLOCATION_SOCKETS);
 	say(&site->notes.say, "allocation: %s from %zu mappings",
 	    port_choice_name(allocation->pattern.choice), allocation->count);

@@ -91,10 +91,13 @@ static void row_drop_kept(struct row *row)
 	row->count -= kept;
 }
 
-/* Did every socket's first mapping keep its port? Of one that had others too, that is no rule. */
-static bool all_kept(const struct row *row)
+/*
+ * Did most sockets' first mappings keep their ports? One that could not says little: somebody had
+ * the port (RFC 4787 section 4.2.1). Of one socket that had other ports too, it is no rule.
+ */
+static bool mostly_kept(const struct row *row)
 {
-	size_t i, j, sockets = 0;
+	size_t i, j, sockets = 0, kept = 0;
 	bool others = false;
 
 	for (i = 0; i < row->count; i++) {
@@ -102,12 +105,11 @@ static bool all_kept(const struct row *row)
 
 		for (j = 0; j < i; j++)
 			first &= row->list[j].internal != row->list[i].internal;
-		if (first && !is_kept(&row->list[i]))
-			return false;
 		sockets += first;
+		kept += first && is_kept(&row->list[i]);
 		others |= !is_kept(&row->list[i]);
 	}
-	return row->count > 0 && (!others || sockets > 1);
+	return 2 * kept > sockets && (!others || sockets > 1);
 }
 
 /* How one step explains a whole row. */
@@ -256,7 +258,7 @@ struct port_pattern pattern_judge(const struct port_sample *samples, size_t coun
 	pattern.fixed = is_fixed(samples, count);
 	pattern.internal = samples[newest].internal;
 	pattern.last = row.list[row.count - 1].external;
-	kept = all_kept(&row);
+	kept = mostly_kept(&row);
 	row_drop_kept(&row);
 	if (row.count >= 2)
 		judge_steps(&row, &pattern);

@@ -218,6 +218,18 @@ Test(pattern, kept_ports_are_preserving)
 	cr_expect_eq(pattern_predict(&pattern, 0, &port, 1), 0);
 }
 
+Test(pattern, one_port_that_somebody_had_is_no_other_rule)
+{
+	const struct port_sample taken[] = {
+		{7777, 7777, 0}, {8888, 31234, 1}, {9999, 9999, 2}, {9001, 9001, 3}};
+	const struct port_sample halves[] = {{7777, 7777, 0}, {8888, 31234, 1}};
+	struct port_pattern pattern = pattern_judge(taken, 4);
+
+	cr_expect_eq(pattern.choice, PATTERN_PRESERVING);
+	cr_expect_eq(pattern.next, PATTERN_UNKNOWN, "the one port tells nothing");
+	cr_expect_eq(pattern_judge(halves, 2).choice, PATTERN_UNKNOWN);
+}
+
 Test(pattern, what_follows_kept_ports_is_predicted)
 {
 	const struct port_sample samples[] = {{7777, 7777, 0},
