@@ -31,7 +31,7 @@ enum {
 	FIRST_PORT = 10000,
 	LIVE = 10000,
 	BATCH = 500,
-	ROUNDS = 15,
+	ROUNDS = 31,
 	INSTALLS = 25,
 	BEDS = 3
 };
