@@ -112,6 +112,8 @@ void translation_load_key_in(const struct translation *t, struct builder *b, uns
 /* The last register of a long key is spoilt on the way, and loaded again from @peer, its port. */
 void translation_load_external(const struct translation *t, struct builder *b, enum field peer);
 unsigned int translation_key_fields(const struct translation *t);
+/* How much of the peer a key or permission has in it: nothing, its address, its port too. */
+unsigned int translation_peer_fields(enum nat_dependence dependence);
 
 /* The permission that a packet which leaves (already translated) gives, and that one which arrives
  * needs. */

@@ -31,15 +31,8 @@ struct nat cornered_nat(const struct nat *nat)
 {
 	const unsigned int classes = nat->ports.parity || nat->ports.contiguous ? 2 : 1;
 	const unsigned int few = (nat->ports.overloading ? 2 : 4) * classes;
-	const unsigned int count = nat->ports.block ? 2 * BED_HOSTS * few : few;
-	const uint16_t first = 40000;
-	struct nat small = *nat;
+	struct nat small = nat_cut_down(nat, few);
 
-	small.ports.first = first;
-	small.ports.last = (uint16_t)(first + count - 1);
-	if (small.ports.block)
-		small.ports.block = few;
-	small.ports.step = 0; /* a long one leaves a small range at once */
 	/* What would take ports, or time. */
 	small.timers = nat_default().timers;
 	small.forward_count = 0;

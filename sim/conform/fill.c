@@ -25,9 +25,9 @@ enum {
 	LOW_FILLER = 4,
 };
 
-struct nat fillable_nat(const struct nat *nat)
+struct nat nat_cut_down(const struct nat *nat, unsigned int few)
 {
-	const uint16_t few = 64, first = 40000 / 64 * 64;
+	const uint16_t first = 40000; /* a multiple of 64, as blocks begin at */
 	const unsigned int count = nat->ports.block ? 2 * BED_HOSTS * few : few;
 	struct nat small = *nat;
 
@@ -37,6 +37,11 @@ struct nat fillable_nat(const struct nat *nat)
 		small.ports.block = few;
 	small.ports.step = 0; /* a long one leaves a small range at once */
 	return small;
+}
+
+struct nat fillable_nat(const struct nat *nat)
+{
+	return nat_cut_down(nat, 64);
 }
 
 /* A host that opened sockets until it got nowhere. */

@@ -22,6 +22,8 @@ void probe_ports(struct bed *bed, enum nat_protocol protocol, bool thorough, str
 void probe_exhaustion(struct bed *bed, struct observed *o);
 /* The same of a range that is small as declared, with its extent. */
 void probe_range(struct bed *bed, enum nat_protocol protocol, struct observed *o);
+/* @nat with @few ports; where it has blocks, with blocks of @few, two for each host of a bed. */
+struct nat nat_cut_down(const struct nat *nat, unsigned int few);
 struct nat fillable_nat(const struct nat *nat);
 /* The same for where a range cannot be made small: among the ports below 1024. */
 void probe_low_exhaustion(struct bed *bed, struct observed *o);
