@@ -37,7 +37,6 @@
 
 /* A result may begin right before its key: the last of it takes the key's first place. */
 enum { REG_FLOW = 0, REG_RESULT = 7, REG_PEER_FLOW = 8, REG_MARK = 8 };
-enum { LOOK_AGAIN_MS = 100 }; /* whether a flow is known by now */
 
 void known_init(struct translation *t)
 {
@@ -54,8 +53,8 @@ void known_init(struct translation *t)
 				 "flows that come in without conntrack: for whom they are",
 				 "%s_known_in", t->protocol->name);
 	t->known_life = t->fresh_life;
-	if (t->fresh_life > LOOK_AGAIN_MS)
-		t->fresh_life = LOOK_AGAIN_MS;
+	if (t->fresh_life > RULESET_LOOK_AGAIN_MS)
+		t->fresh_life = RULESET_LOOK_AGAIN_MS;
 }
 
 void known_add_arrive(const struct translation *t, struct chain *chain)

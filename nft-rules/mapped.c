@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "nft-rules/element.h"
 
 enum {
 	ANSWER_BYTES = 16384,
@@ -247,29 +248,15 @@ static struct nftnl_set *claim_new(const struct nat_router *router, const struct
 	/* Fields fill whole registers, but a key that is one port is two bytes. */
 	uint32_t key[2] = {address}, data[5] = {address, host};
 	const bool pool = router->external_count > 1;
-	struct nftnl_set_elem *element = nftnl_set_elem_alloc();
-	struct nftnl_set *set = nftnl_set_alloc();
+	const bool independent = router->nat->mapping == ENDPOINT_INDEPENDENT;
 
-	if (!set || !element) {
-		if (set)
-			nftnl_set_free(set);
-		if (element)
-			nftnl_set_elem_free(element);
-		return NULL;
-	}
 	memcpy(&key[pool], &external, sizeof(external));
 	memcpy(&data[2], &inside, sizeof(inside));
-	nftnl_set_set_str(set, NFTNL_SET_TABLE, RULESET_TABLE);
-	nftnl_set_set_str(set, NFTNL_SET_NAME,
-			  port->protocol == NAT_TCP ? "tcp_claim" : "udp_claim");
-	nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, key, pool ? sizeof(key) : sizeof(external));
-	nftnl_set_elem_set(element, NFTNL_SET_ELEM_DATA, data,
-			   router->nat->mapping == ENDPOINT_INDEPENDENT ? 3 * sizeof(data[0])
-									: sizeof(data));
-	if (timeout)
-		nftnl_set_elem_set_u64(element, NFTNL_SET_ELEM_TIMEOUT, timeout);
-	nftnl_set_elem_add(set, element);
-	return set;
+	return element_new(
+		port->protocol == NAT_TCP ? "tcp_claim" : "udp_claim",
+		(struct element_bytes){key, pool ? sizeof(key) : sizeof(external)},
+		(struct element_bytes){data, independent ? 3 * sizeof(data[0]) : sizeof(data)},
+		timeout);
 }
 
 int mapped_claim(const struct nat_router *router, struct mnl_socket *socket,

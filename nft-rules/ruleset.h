@@ -33,6 +33,8 @@ struct mnl_socket;
 
 /* So many of a UDP flow's packets are counted by conntrack, each way; later ones may pass it by. */
 #define RULESET_COUNTED 4096
+/* So often, in milliseconds, a flow is looked at that might be so busy by now. */
+#define RULESET_LOOK_AGAIN_MS 100
 
 /* One router as its NAT sees it. All pointers are borrowed until ruleset_build() returns. */
 struct nat_router {

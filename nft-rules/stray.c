@@ -10,35 +10,26 @@
 #include <string.h>
 #include <time.h>
 
+#include "nft-rules/element.h"
 #include "nft-rules/ruleset.h"
 
 enum { ANSWER_BYTES = 4096 };
 
 /* As guard.c writes it: each field fills a register. */
-static struct nftnl_set *element_new(bool pool, const struct endpoint *from,
-				     const struct endpoint *at)
+static struct nftnl_set *stray_new(bool pool, const struct endpoint *from,
+				   const struct endpoint *at)
 {
 	const uint16_t ports[] = {htons(at->port), htons(from->port)};
 	uint32_t key[4] = {addr_to_ipv4(&at->addr), 0, addr_to_ipv4(&from->addr)};
 	const size_t skipped = pool ? 0 : 1;
-	struct nftnl_set_elem *element = nftnl_set_elem_alloc();
-	struct nftnl_set *set = nftnl_set_alloc();
 
-	if (!set || !element) {
-		if (set)
-			nftnl_set_free(set);
-		if (element)
-			nftnl_set_elem_free(element);
-		return NULL;
-	}
 	memcpy(&key[1], &ports[0], sizeof(ports[0]));
 	memcpy(&key[3], &ports[1], sizeof(ports[1]));
-	nftnl_set_set_str(set, NFTNL_SET_TABLE, RULESET_TABLE);
-	nftnl_set_set_str(set, NFTNL_SET_NAME, "tcp_stray");
-	nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, key + skipped,
-			   (uint32_t)(sizeof(key) - skipped * sizeof(key[0])));
-	nftnl_set_elem_add(set, element);
-	return set;
+	return element_new(
+		"tcp_stray",
+		(struct element_bytes){key + skipped,
+				       (uint32_t)(sizeof(key) - skipped * sizeof(key[0]))},
+		(struct element_bytes){0}, 0);
 }
 
 /* The answer is the element or an error. */
@@ -65,7 +56,7 @@ int stray_waits(const struct nat *nat, bool pool, struct mnl_socket *socket,
 		const struct endpoint *from, const struct endpoint *at)
 {
 	const uint16_t family = nat->port_mapping ? NFPROTO_INET : NFPROTO_IPV4;
-	struct nftnl_set *set = element_new(pool, from, at);
+	struct nftnl_set *set = stray_new(pool, from, at);
 	int r;
 
 	if (!set)

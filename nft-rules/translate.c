@@ -31,7 +31,7 @@
  * The price: one table lookup for each packet that arrives and one for each that
  * leaves; five table writes when a flow's refresh is due, every twentieth of a
  * lifetime; some ten for a new mapping. Busy flows win some of it back: they cross without
- * conntrack (known.c), at 0.97 of plain masquerade's rate, others at 0.94
+ * conntrack (known.c), at 0.97 of plain masquerade's rate, others at 0.92 to 0.94
  * (tests/bench/nat_packets.c; fast.c says what costs).
  *
  * README.md tells the same for readers of the rules.

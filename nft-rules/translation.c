@@ -25,22 +25,27 @@ static void load_peer(struct builder *b, unsigned int reg, enum nat_dependence d
 		expr_load_field(b, reg + 1, port);
 }
 
-void translation_load_key(const struct translation *t, struct builder *b, unsigned int reg)
+/* Of a packet whose inside endpoint is in @own, and its peer in @peer. */
+static void load_key(const struct translation *t, struct builder *b, unsigned int reg,
+		     const enum field own[2], const enum field peer[2])
 {
-	expr_load_field(b, reg, FIELD_IP_SADDR);
-	expr_load_field(b, reg + 1, t->protocol->out_port);
-	load_peer(b, reg + 2, t->mapping, FIELD_IP_DADDR, t->protocol->out_peer);
+	expr_load_field(b, reg, own[0]);
+	expr_load_field(b, reg + 1, own[1]);
+	load_peer(b, reg + 2, t->mapping, peer[0], peer[1]);
 	if (t->mapping == ADDRESS_DEPENDENT)
 		expr_load_zero(b, reg + 3);
 }
 
+void translation_load_key(const struct translation *t, struct builder *b, unsigned int reg)
+{
+	load_key(t, b, reg, (enum field[]){FIELD_IP_SADDR, t->protocol->out_port},
+		 (enum field[]){FIELD_IP_DADDR, t->protocol->out_peer});
+}
+
 void translation_load_key_in(const struct translation *t, struct builder *b, unsigned int reg)
 {
-	expr_load_field(b, reg, FIELD_IP_DADDR);
-	expr_load_field(b, reg + 1, t->protocol->in_port);
-	load_peer(b, reg + 2, t->mapping, FIELD_IP_SADDR, t->protocol->in_peer);
-	if (t->mapping == ADDRESS_DEPENDENT)
-		expr_load_zero(b, reg + 3);
+	load_key(t, b, reg, (enum field[]){FIELD_IP_DADDR, t->protocol->in_port},
+		 (enum field[]){FIELD_IP_SADDR, t->protocol->in_peer});
 }
 
 void translation_load_external(const struct translation *t, struct builder *b, enum field peer)

@@ -18,6 +18,7 @@
 
 #include "base/checksum.h"
 #include "conform/bytes.h"
+#include "nft-rules/ruleset.h"
 
 enum {
 	IP_HEADER = 20,
@@ -29,6 +30,10 @@ enum {
 	TTL = 60,
 	PEER = 2, /* no other probe's ears are at its PORT_B */
 };
+
+_Static_assert((unsigned int)BUSY_PACKETS > RULESET_COUNTED &&
+		       (unsigned int)BUSY_PAUSE_MS > RULESET_LOOK_AGAIN_MS,
+	       "natsim's own NATs know such a flow by then");
 
 /* One way: who sends by hand, who sees it arrive, and the socket that it is for. */
 struct lane {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* UDP flows of hundreds of packets, in which none may be treated otherwise than the first. */
+/* UDP flows of thousands of packets, in which none may be treated otherwise than the first. */
 #ifndef NATSIM_CONFORM_BUSY_H
 #define NATSIM_CONFORM_BUSY_H
 
