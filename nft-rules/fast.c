@@ -3,16 +3,16 @@
  * The short way
  *
  * Nearly every packet belongs to a flow that is known: what arrives has its permission,
- * what leaves was refreshed a moment ago. A rule at the very beginning of `arrive`, and
- * one of `leave`, lets it pass, and no other of that chain is asked. They decide nothing that the
- * rules behind them would not decide the same way: they are those rules' commonest end, first.
+ * what leaves was refreshed a moment ago. The first rules of `arrive`, and TCP's first behind
+ * `leave`, let it pass, and no other of that chain is asked. They decide nothing that the rules
+ * behind them would not decide the same way: they are those rules' commonest end, first.
  *
  * What costs, of some 5.2 us: 60 ns the first chain and 10 the second, 140 the table, whatever its
  * key; and each expression that is evaluated in vain, 5 ns for a field of the packet, 25 to 50 for
- * an interface. So the interface is asked for once in each chain. In `arrive` UDP's rule comes
- * before it: the external address tells the two directions apart at once; TCP's packets are bigger
- * and fewer, and find theirs behind it. In `leave` all do: what the inside hears asks no table
- * there. Busy UDP flows leave by a way that is shorter yet: known.c.
+ * an interface. So the interface is asked for once in each chain. In `arrive` these rules come
+ * before it: the external address tells the two directions apart at once. In `leave` they come
+ * behind it: what the inside hears asks no table there. UDP that leaves has none of its own: where
+ * it is many packets its flow is known (known.c).
  *
  * Tried side by side, and not faster: `arrive` at the interface itself (ingress); permitted packets
  * that fall through to the chain's end without a verdict. Without the two interfaces it would be
@@ -69,16 +69,15 @@ void fast_add_arrive(const struct translation *t, struct chain *chain)
 	expr_accept(&b);
 }
 
-void fast_add_leave(const struct translation *t, struct chain *chain)
+void fast_add_leave(const struct translation *tcp, struct chain *chain)
 {
 	struct builder b;
 
-	if (!fast_has_way(t))
+	if (!fast_has_way(tcp))
 		return;
-	b = begin(t, chain, FIELD_IP_SADDR, "the short way: refreshed lately");
-	if (t->protocol->number == IPPROTO_TCP)
-		expr_match_tcp_flags(&b, TCP_FIN | TCP_RST, 0, true);
-	translation_load_given(t, &b, 0);
-	expr_match_set(&b, 0, t->fresh, true);
+	b = begin(tcp, chain, FIELD_IP_SADDR, "the short way: refreshed lately");
+	expr_match_tcp_flags(&b, TCP_FIN | TCP_RST, 0, true);
+	translation_load_given(tcp, &b, 0);
+	expr_match_set(&b, 0, tcp->fresh, true);
 	expr_accept(&b);
 }

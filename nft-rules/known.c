@@ -18,6 +18,10 @@
  * lifetimes are as exact as timers.c has them, and conntrack's own timer, which is as long, has the
  * flow yet: an ICMP error about such a packet, the router's own too, finds it there.
  *
+ * What leaves learns, for it is what permits. A flow that comes in while nothing leaves learns from
+ * one packet in HEARD_TURNS, for no longer than a quarter of a refresh: how long its permission
+ * lives yet nobody can read, so this adds to its life, where a flow is that busy, 1.25 % at most.
+ *
  * conntrack also counts packets, and a verdict is proven by its counts. So a direction is known
  * only once conntrack has counted RULESET_COUNTED packets of it. Where it does not count
  * (net.netfilter.nf_conntrack_acct), no flow ever is.
@@ -29,6 +33,7 @@
  */
 #include "nft-rules/known.h"
 
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <netinet/in.h>
 
 #include "nft-rules/fast.h"
@@ -36,6 +41,7 @@
 #include "nft-rules/timers.h"
 
 /* A result may begin right before its key: the last of it takes the key's first place. */
+enum { HEARD_TURNS = 256, DIRECTIONS = 2 };
 enum { REG_FLOW = 0, REG_RESULT = 7, REG_PEER_FLOW = 8, REG_MARK = 8 };
 
 void known_init(struct translation *t)
@@ -53,6 +59,9 @@ void known_init(struct translation *t)
 				 "flows that come in without conntrack: for whom they are",
 				 "%s_known_in", t->protocol->name);
 	t->known_life = t->fresh_life;
+	t->heard_life = t->known_life / 4;
+	if (t->heard_life > RULESET_LOOK_AGAIN_MS)
+		t->heard_life = RULESET_LOOK_AGAIN_MS;
 	if (t->fresh_life > RULESET_LOOK_AGAIN_MS)
 		t->fresh_life = RULESET_LOOK_AGAIN_MS;
 }
@@ -167,4 +176,43 @@ struct chain *known_add_learn(const struct translation *t)
 	learn(t, chain, false, out, in);
 	learn(t, back, true, out, in);
 	return chain;
+}
+
+static struct chain *add_hear(const struct translation *t)
+{
+	struct chain *chain = ir_add_chain(t->ruleset, NULL, "what comes in is known, for a moment",
+					   "%s_hear", t->protocol->name);
+	struct builder b = expr_rule(t->ruleset, chain, NULL);
+
+	timers_load_session(t, &b, INBOUND);
+	expr_update(&b, t->known_in, REG_PORT, REG_KEY, t->heard_life);
+	return chain;
+}
+
+void known_add_heard(const struct translation *t, struct chain *leave)
+{
+	const struct chain *hear;
+	struct chain *chain;
+	struct builder b;
+	int reply;
+
+	/* With mappings beside the own one nothing here tells by which of them it came. */
+	if (!t->known || t->own)
+		return;
+	hear = add_hear(t);
+	chain = ir_add_chain(t->ruleset, NULL, "what comes in, and may be answered by nothing",
+			     "%s_heard_often", t->protocol->name);
+	b = expr_rule(t->ruleset, chain, NULL);
+	expr_match_iifname(&b, t->router->outside, false);
+	expr_return(&b);
+	for (reply = 0; reply < DIRECTIONS; reply++) { /* whoever opened it */
+		b = expr_rule(t->ruleset, chain, NULL);
+		expr_match_direction(&b, reply);
+		expr_match_counted(&b, reply, RULESET_COUNTED);
+		expr_jump(&b, hear);
+	}
+	b = translation_rule(t, leave, "now and then: is it a known flow?");
+	expr_match_ct_state(&b, NF_CT_STATE_BIT(IP_CT_ESTABLISHED));
+	expr_match_turn(&b, HEARD_TURNS);
+	expr_jump(&b, chain);
 }

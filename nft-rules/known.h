@@ -13,6 +13,7 @@ void known_init(struct translation *t);
 void known_add_arrive(const struct translation *t, struct chain *chain);
 void known_add_depart(const struct translation *t, struct chain *chain);
 void known_add_leave(const struct translation *t, struct chain *chain);
+void known_add_heard(const struct translation *t, struct chain *leave); /* to the inside */
 
 /* Where `keep` goes when it has refreshed what a flow uses: is it a known one now? And it accepts.
  */

@@ -31,7 +31,7 @@
  * The price: one table lookup for each packet that arrives and one for each that
  * leaves; five table writes when a flow's refresh is due, every twentieth of a
  * lifetime; some ten for a new mapping. Busy flows win some of it back: they cross without
- * conntrack (known.c), at 0.97 of plain masquerade's rate, others at 0.92 to 0.94
+ * conntrack (known.c), at 0.96 of plain masquerade's rate, the first ones at 0.91
  * (tests/bench/nat_packets.c; fast.c says what costs).
  *
  * README.md tells the same for readers of the rules.
@@ -241,11 +241,11 @@ static void add_leave(struct ruleset *ruleset, const struct nat_router *router,
 	expr_match_oifname(&b, router->outside, true);
 	expr_goto(&b, chain);
 	timers_add_reset(&t[NAT_TCP], leave);
+	known_add_heard(&t[NAT_UDP], leave);
 
 	/* A known flow's packet has its private source yet: it fails the others at once. */
 	fast_add_leave(&t[NAT_TCP], chain);
 	known_add_leave(&t[NAT_UDP], chain);
-	fast_add_leave(&t[NAT_UDP], chain);
 	icmp_add_leave(ruleset, router, chain);
 	b = expr_rule(ruleset, chain, "nothing private leaves");
 	pool_match_external(router, &b, FIELD_IP_SADDR, false);

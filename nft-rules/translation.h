@@ -53,7 +53,7 @@ struct translation {
 	const struct set *held, *holder;    /* TCP: an established session holds a port */
 	const struct set *own;              /* beside.c; NULL where nobody can be beside */
 	const struct set *known, *known_in; /* known.c; NULL: all packets go through conntrack */
-	uint64_t known_life;
+	uint64_t known_life, heard_life;
 	/* guard.c and forwards.c; NULL where nothing needs them. */
 	const struct set *stolen;    /* ports with a stranger's flow in conntrack */
 	const struct chain *stray;   /* where a SYN goes that nothing admits, or NULL */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "nft-rules/ruleset.h"
 #include "support/busy_flow.h"
 
 #define STRANGER "9.9.9.10:1000"
@@ -132,4 +133,64 @@ Test(known, what_comes_in_keeps_a_busy_mapping_where_it_refreshes)
 	for (end = bed_now() + 5 * LIFE_MS / 2; bed_now() < end;)
 		bed_pass(peer, &external, host);
 	cr_assert(bed_passes(&bed, stranger, &external, host), "the mapping ended");
+}
+
+/* One packet out, and then only its peer speaks, until conntrack sees no more of it. */
+static struct endpoint make_heard(struct natbed *bed, int host, int peer)
+{
+	const struct endpoint to = bed_endpoint(PEER);
+	struct endpoint external = bed_pass(host, &to, peer);
+	uint64_t before;
+	int heard = 0, i;
+
+	do {
+		cr_assert(heard < BUSY_PATIENCE * RULESET_COUNTED, "the flow is never known");
+		before = busy_counted(bed).back;
+		for (i = 0; i < 10; i++)
+			busy_pass(peer, &external, host, &to);
+		heard += 10 * BUSY_MANY;
+	} while (busy_counted(bed).back == before + 10 * BUSY_MANY);
+	cr_assert(heard >= RULESET_COUNTED, "known after %d packets", heard);
+	return external;
+}
+
+Test(known, a_flow_that_only_comes_in_is_known_too)
+{
+	const struct nat nat = bed_nat("port-restricted-cone");
+	AUTO_NATBED struct natbed bed = natbed_open(&nat);
+	AUTO_CLOSE int host = bed_udp(&bed, BED_INSIDE, HOST);
+	AUTO_CLOSE int peer = bed_udp(&bed, BED_OUTSIDE, PEER);
+	AUTO_CLOSE int stranger = bed_udp(&bed, BED_OUTSIDE, STRANGER);
+	struct endpoint external = make_heard(&bed, host, peer);
+
+	cr_assert(!bed_passes(&bed, stranger, &external, host), "a stranger gets in");
+}
+
+Test(known, who_never_stops_speaking_does_not_keep_the_permission)
+{
+	struct nat nat = short_lived("port-restricted-cone");
+	AUTO_NATBED struct natbed bed = natbed_open(&nat);
+	AUTO_CLOSE int host = bed_udp(&bed, BED_INSIDE, HOST);
+	AUTO_CLOSE int peer = bed_udp(&bed, BED_OUTSIDE, PEER);
+	struct endpoint to = bed_endpoint(PEER);
+	uint64_t before = bed_now(), after, probe;
+	struct endpoint external = bed_pass(host, &to, peer);
+	struct bed_end end = {0};
+	bool heard;
+	int i;
+
+	after = bed_now();
+	do {
+		probe = bed_now();
+		cr_assert(probe < after + BED_DEADLINE_MS, "it does not end");
+		for (i = 0; i < BUSY_MANY; i++)
+			bed_send(peer, &external, "flood");
+		natbed_settle(&bed);
+		for (heard = false; bed_arrived(host, "flood");)
+			heard = true;
+		if (heard)
+			end.open = probe;
+	} while (heard);
+	end.closed = bed_now();
+	bed_check_end("the permission", end, before, after, LIFE_MS, LATE_MS);
 }

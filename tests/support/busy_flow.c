@@ -8,8 +8,6 @@
 #include "kern/conntrack.h"
 #include "nft-rules/ruleset.h"
 
-enum { MANY = 100, PATIENCE = 50 };
-
 struct counts busy_counted(struct natbed *bed)
 {
 	struct endpoint host = bed_endpoint(HOST), peer = bed_endpoint(PEER);
@@ -35,8 +33,7 @@ void busy_same(const struct endpoint *a, const struct endpoint *b, const char *w
 	cr_assert(bed_same(a, b), "%s %s, not %s", what, BED_TEXT(a), BED_TEXT(b));
 }
 
-/* Many datagrams from @from to @to, which all arrive at @at, from @expected. */
-static void pass_many(int from, const struct endpoint *to, int at, const struct endpoint *expected)
+void busy_pass(int from, const struct endpoint *to, int at, const struct endpoint *expected)
 {
 	struct sockaddr_storage address;
 	socklen_t size;
@@ -44,11 +41,11 @@ static void pass_many(int from, const struct endpoint *to, int at, const struct 
 	int i;
 
 	size = endpoint_to_sockaddr(to, &address);
-	for (i = 0; i < MANY; i++)
+	for (i = 0; i < BUSY_MANY; i++)
 		cr_assert(sendto(from, "x", 1, 0, (struct sockaddr *)&address, size) == 1);
-	for (i = 0; i < MANY; i++) {
+	for (i = 0; i < BUSY_MANY; i++) {
 		cr_assert(bed_readable(at, bed_now() + BED_DEADLINE_MS), "%d of %d arrived", i,
-			  MANY);
+			  BUSY_MANY);
 		size = sizeof(address);
 		cr_assert(recvfrom(at, &(char){0}, 1, 0, (struct sockaddr *)&address, &size) == 1);
 		cr_assert(endpoint_from_sockaddr(&address, &seen));
@@ -63,20 +60,20 @@ struct endpoint busy_make(struct natbed *bed, int host, int peer)
 	struct counts before, after;
 	int exchanged;
 
-	for (exchanged = 0; exchanged < RULESET_COUNTED; exchanged += MANY) {
-		pass_many(host, &to, peer, &external);
-		pass_many(peer, &external, host, &to);
+	for (exchanged = 0; exchanged < RULESET_COUNTED; exchanged += BUSY_MANY) {
+		busy_pass(host, &to, peer, &external);
+		busy_pass(peer, &external, host, &to);
 	}
 	before = busy_counted(bed);
 	cr_assert(before.out >= RULESET_COUNTED && before.back >= RULESET_COUNTED,
 		  "known after %d and %d packets", (int)before.out, (int)before.back);
 	do { /* to read conntrack's table takes longer than all these */
-		cr_assert(exchanged < PATIENCE * RULESET_COUNTED, "the flow is never known");
+		cr_assert(exchanged < BUSY_PATIENCE * RULESET_COUNTED, "the flow is never known");
 		before = busy_counted(bed);
-		pass_many(host, &to, peer, &external);
-		pass_many(peer, &external, host, &to);
+		busy_pass(host, &to, peer, &external);
+		busy_pass(peer, &external, host, &to);
 		after = busy_counted(bed);
-		exchanged += MANY;
-	} while (after.out == before.out + MANY || after.back == before.back + MANY);
+		exchanged += BUSY_MANY;
+	} while (after.out == before.out + BUSY_MANY || after.back == before.back + BUSY_MANY);
 	return external;
 }
