@@ -49,7 +49,7 @@
 #include "bench/nat_bed.h"
 #include "lab/lab.h"
 
-enum { ROUNDS_DEFAULT = 14, ROUNDS_MAX = 500 };
+enum { ROUNDS_DEFAULT = 14, ROUNDS_MAX = 500, TRIES = 3 };
 
 /* Two have no NAT: what all are compared with, and the control. */
 static const char *const kinds[] = {
@@ -61,10 +61,11 @@ enum traffic { TCP, UDP, TRAFFICS };
 static const int policies[TRAFFICS] = {[TCP] = SCHED_BATCH, [UDP] = SCHED_OTHER};
 
 static const char *const server_words[] = {"iperf3", "-s", "-1", "--forceflush", NULL};
-static const char *const client_words[TRAFFICS][16] = {
-	[TCP] = {"iperf3", "-J", "-i", "0", "-c", "9.9.9.9", "-n", "400M", "-C", "reno", NULL},
-	[UDP] = {"iperf3", "-J", "-i", "0", "-c", "9.9.9.9", "-k", "60000", "-u", "-b", "0", "-l",
-		 "64", NULL},
+static const char *const client_words[TRAFFICS][20] = {
+	[TCP] = {"timeout", "20", "iperf3", "-J", "-i", "0", "-c", "9.9.9.9", "-n", "400M", "-C",
+		 "reno", NULL},
+	[UDP] = {"timeout", "20", "iperf3", "-J", "-i", "0", "-c", "9.9.9.9", "-k", "60000", "-u",
+		 "-b", "0", "-l", "64", NULL},
 };
 
 struct bench {
@@ -142,9 +143,12 @@ static double figure(enum traffic traffic, const json_t *end)
 	return number(end, "sum", "packets") / number(end, "sum", "seconds") / sender;
 }
 
-/* A run has a server of its own: what it says without being read fits into the pipe. */
-static int measure(struct nat_bed *bed, const struct nat *nat, enum traffic traffic, double *ret,
-		   struct diag *d)
+/*
+ * A run has a server of its own: what it says without being read fits into the pipe. Twice in
+ * some thousand runs iperf3 did not end, why is not known: then *ret is 0, and it is tried again.
+ */
+static int run_once(struct nat_bed *bed, const struct nat *nat, enum traffic traffic, double *ret,
+		    struct diag *d)
 {
 	AUTO_FCLOSE FILE *server_out = NULL, *out = NULL;
 	pid_t server, client;
@@ -161,12 +165,27 @@ static int measure(struct nat_bed *bed, const struct nat *nat, enum traffic traf
 		return diag_system(d, EIO, "cannot start iperf3");
 	json = json_loadf(out, 0, NULL);
 	waitpid(client, NULL, 0);
-	*ret = figure(traffic, json_object_get(json, "end"));
+	*ret = json ? figure(traffic, json_object_get(json, "end")) : 0;
 	json_decref(json);
-	if (*ret <= 0)
-		return diag_error(d, EIO, "iperf3 gives no figure");
+	if (!(*ret > 0)) {
+		*ret = 0;
+		kill(server, SIGKILL);
+	}
 	waitpid(server, NULL, 0);
 	return 0;
+}
+
+static int measure(struct nat_bed *bed, const struct nat *nat, enum traffic traffic, double *ret,
+		   struct diag *d)
+{
+	int tries, r = 0;
+
+	*ret = 0;
+	for (tries = 0; r == 0 && *ret == 0 && tries < TRIES; tries++)
+		r = run_once(bed, nat, traffic, ret, d);
+	if (r == 0 && *ret == 0)
+		return diag_error(d, EIO, "iperf3 gives no figure");
+	return r;
 }
 
 /* The order of a round, by chance: what a run suffers from the one before it favours nobody. */
